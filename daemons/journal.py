@@ -1,0 +1,252 @@
+"""What was said and what happened: log lines, the timeline of statuses, and each daemon's history."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from sqlalchemy import delete, insert, select
+
+from daemons.clock import Clock
+from daemons.database import Database
+from daemons.events import LogWritten
+from daemons.leases import is_held
+from daemons.models import DaemonHistoryTable, DaemonTable, LogTable, StatusTable
+from daemons.states import LogLevel
+from daemons.text import clean
+from daemons.transaction import Transaction
+from daemons.values import DaemonRow, HistoryEntry, Lease, LogLine, StatusNote
+from daemons.write_behind import WriteBehind
+
+LINE_CHARACTERS = 8_000
+LINES_WAITING = 10_000
+"""Log lines that wait for the database before the oldest are dropped and counted."""
+LINES_KEPT = 20_000
+"""Log lines kept of one daemon."""
+NOTES_WAITING = 20
+"""Statuses of one daemon between two flushes; a faster speaker's middle ones are not kept."""
+NOTES_KEPT = 500
+"""Statuses kept of one daemon."""
+HISTORY_KEPT = 5_000
+"""Entries of history kept of one daemon."""
+
+_insert_line = insert(LogTable).returning(LogTable.id, sort_by_parameter_order=True)
+_insert_note = insert(StatusTable)
+
+
+class _WaitingLine(NamedTuple):
+    at: datetime
+    level: LogLevel
+    message: str
+    daemon: DaemonRow | None
+    job_id: str | None
+    lease: Lease | None
+
+
+def record_history(
+    tx: Transaction,
+    daemon_id: str,
+    kind: str,
+    old: str | None,
+    new: str | None,
+    reason: str | None,
+    job_id: str | None = None,
+) -> None:
+    """Add to a daemon's history inside another keeper's unit. `kind`: state, desired, job, refused or lease."""
+    values = {"daemon_id": daemon_id, "at": tx.now, "kind": kind, "old": old, "new": new}
+    tx.execute(insert(DaemonHistoryTable), {**values, "reason": reason, "job_id": job_id})
+
+
+class Journal:
+    """Takes lines at once, writes them together a moment later, and reads them back."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._lines: deque[_WaitingLine] = deque(maxlen=LINES_WAITING)
+        self._notes: dict[str, deque[tuple[Lease, StatusNote]]] = {}
+        self._behind = WriteBehind("journal", clock, self._flush)
+        self._stack = AsyncExitStack()
+        self.lines_dropped = 0
+        self.lines_refused = 0
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._behind)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def log(
+        self,
+        level: LogLevel,
+        message: object,
+        *,
+        daemon: DaemonRow | None = None,
+        job_id: str | None = None,
+        lease: Lease | None = None,
+    ) -> None:
+        """Take one line; it is stored and announced ≤ 100 ms later, unless `lease` is lost by then."""
+        text = clean(message if isinstance(message, str) else str(message), LINE_CHARACTERS, keep_newlines=True)
+        self.lines_dropped += len(self._lines) == LINES_WAITING
+        self._lines.append(_WaitingLine(self._clock.now(), level, text, daemon, job_id, lease))
+        self._behind.mark()
+
+    def note_status(self, lease: Lease, note: StatusNote) -> None:
+        """Add a status to the daemon's timeline; equal neighbours become one."""
+        waiting = self._notes.get(lease.daemon_id)
+        if waiting is None:
+            waiting = self._notes[lease.daemon_id] = deque(maxlen=NOTES_WAITING)
+        if waiting and waiting[-1][1].says_the_same(note):
+            waiting[-1] = (lease, waiting[-1][1].again(note))
+        else:
+            waiting.append((lease, note))
+        self._behind.mark()
+
+    async def flush(self) -> None:
+        """Return once everything said so far is stored."""
+        await self._behind.flush_now()
+
+    async def _flush(self) -> None:
+        lines, notes = list(self._lines), self._notes
+        self._notes = {}
+        if not lines and not notes:
+            return
+        try:
+            self.lines_refused += await self._database.write(lambda tx: self._write(tx, lines, notes), durable=False)
+        except BaseException:
+            self._notes = {**notes, **self._notes}
+            raise
+        # What arrived during the write stands to the right of what was written.
+        for line in lines:
+            if self._lines and self._lines[0] is line:
+                self._lines.popleft()
+
+    def _write(
+        self, tx: Transaction, lines: list[_WaitingLine], notes: dict[str, deque[tuple[Lease, StatusNote]]]
+    ) -> int:
+        """Store lines and notes; return how many lines came from runs that have lost their lease."""
+        leases = {line.lease for line in lines if line.lease}
+        leases |= {lease for waiting in notes.values() for lease, _ in waiting}
+        valid = {lease for lease in leases if is_held(tx, lease)}
+        kept = [line for line in lines if line.lease is None or line.lease in valid]
+        self._write_lines(tx, kept)
+        for waiting in notes.values():
+            self._write_notes(tx, [(lease, note) for lease, note in waiting if lease in valid])
+        for lease in leases - valid:
+            record_history(tx, lease.daemon_id, "refused", None, "log", f"written under epoch {lease.epoch}")
+        return len(lines) - len(kept)
+
+    def _write_lines(self, tx: Transaction, lines: list[_WaitingLine]) -> None:
+        if not lines:
+            return
+        rows = [
+            {
+                "at": line.at,
+                "level": line.level.value,
+                "message": line.message,
+                "daemon_id": line.daemon.id if line.daemon else None,
+                "job_id": line.job_id,
+            }
+            for line in lines
+        ]
+        for number, line in zip(tx.execute(_insert_line, rows).scalars(), lines, strict=True):
+            daemon = line.daemon
+            tx.announce(
+                LogWritten(
+                    LogLine(
+                        number,
+                        line.at,
+                        line.level,
+                        line.message,
+                        daemon.id if daemon else None,
+                        daemon.name if daemon else None,
+                        line.job_id,
+                    )
+                )
+            )
+
+    def _write_notes(self, tx: Transaction, notes: list[tuple[Lease, StatusNote]]) -> None:
+        rows = [{"daemon_id": lease.daemon_id, **note._asdict()} for lease, note in notes]
+        if not rows:
+            return
+        tx.execute(_insert_note, rows)
+
+    async def prune(self, older_than: datetime) -> int:
+        """Delete what is older than `older_than` or beyond what is kept of each daemon; return how many rows."""
+        return await self._database.write(lambda tx: sum(_prune(tx, older_than)), durable=False)
+
+    # Reading, oldest first.
+
+    async def lines(
+        self,
+        *,
+        daemon_id: str | None = None,
+        job_id: str | None = None,
+        level: LogLevel | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int = 200,
+    ) -> list[LogLine]:
+        """Return at most `limit` lines: those just after `after`, else the newest, else those just before `before`."""
+        statement = select(LogTable.__table__, DaemonTable.name.label("daemon_name")).outerjoin(
+            DaemonTable, DaemonTable.id == LogTable.daemon_id
+        )
+        if daemon_id is not None:
+            statement = statement.where(LogTable.daemon_id == daemon_id)
+        if job_id is not None:
+            statement = statement.where(LogTable.job_id == job_id)
+        if level is not None:
+            statement = statement.where(LogTable.level.in_([one.value for one in level.and_above]))
+        if after is not None:
+            statement = statement.where(LogTable.id > after)
+        if before is not None:
+            statement = statement.where(LogTable.id < before)
+        order = LogTable.id.asc() if after is not None else LogTable.id.desc()
+        rows = await self._database.fetch(statement.order_by(order).limit(limit))
+        return sorted((_line(row) for row in rows), key=lambda line: line.id)
+
+    async def history(self, daemon_id: str, *, before: int | None = None, limit: int = 200) -> list[HistoryEntry]:
+        """Return the newest `limit` entries before `before`."""
+        table = DaemonHistoryTable
+        statement = select(table.__table__).where(table.daemon_id == daemon_id)
+        if before is not None:
+            statement = statement.where(table.id < before)
+        rows = await self._database.fetch(statement.order_by(table.id.desc()).limit(limit))
+        return [
+            HistoryEntry(row.id, row.at, row.kind, row.old, row.new, row.reason, row.job_id) for row in reversed(rows)
+        ]
+
+    async def timeline(self, daemon_id: str, *, limit: int = 100) -> list[StatusNote]:
+        """Return the newest statuses of a daemon."""
+        rows = await self._database.fetch(
+            select(StatusTable.__table__)
+            .where(StatusTable.daemon_id == daemon_id)
+            .order_by(StatusTable.id.desc())
+            .limit(limit)
+        )
+        return [_note(row) for row in reversed(rows)]
+
+
+def _prune(tx: Transaction, older_than: datetime) -> Iterator[int]:
+    for table, kept in ((LogTable, LINES_KEPT), (StatusTable, NOTES_KEPT), (DaemonHistoryTable, HISTORY_KEPT)):
+        rows = table.__table__.c
+        yield tx.execute(delete(table).where(rows.at < older_than)).rowcount
+        for daemon_id in tx.execute(select(DaemonTable.id)).scalars().all():
+            of_daemon = rows.daemon_id == daemon_id
+            beyond = select(rows.id).where(of_daemon).order_by(rows.id.desc()).offset(kept).limit(1)
+            last = tx.execute(beyond).scalar()
+            if last is not None:
+                yield tx.execute(delete(table).where(of_daemon, rows.id <= last)).rowcount
+
+
+def _line(row: Any) -> LogLine:
+    return LogLine(row.id, row.at, LogLevel(row.level), row.message, row.daemon_id, row.daemon_name, row.job_id)
+
+
+def _note(row: Any) -> StatusNote:
+    return StatusNote(row.at, row.last_at, row.message, row.job_id, row.job_type, row.repeats)

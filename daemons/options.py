@@ -1,0 +1,101 @@
+"""A daemon's options: declared once as a model, given in four places, read as one value."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from daemons.errors import Invalid
+
+NEEDS_RESTART: dict[str, Any] = {"restart": True}
+"""`Field(…, json_schema_extra=NEEDS_RESTART)`: a change of this option takes effect at the next start."""
+
+
+class DaemonOptions(BaseModel):
+    """What every daemon can be told; subclasses add fields, each with a default and a description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    silent_after: float = Field(
+        90.0, ge=0, description="Seconds without a sign of life after which the daemon is marked silent; 0: never."
+    )
+
+
+class InvalidOption(Invalid):
+    """An option is not known or its value is not valid."""
+
+    code = "ERR_INVALID_OPTION"
+    remedy = "GET /api/types lists the options of each type with their bounds."
+
+    def __init__(self, message: str, keys: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
+class ConfiguredOptions(Protocol):
+    """The part of the settings that speaks of daemons."""
+
+    def daemon_overrides(self, name: str) -> Mapping[str, Any]:
+        """Return what the environment fixes."""
+        ...
+
+    def daemon_defaults(self, name: str) -> Mapping[str, Any]:
+        """Return what the settings file gives."""
+        ...
+
+
+def validate(
+    model: type[DaemonOptions], values: Mapping[str, Any], sources: Mapping[str, str] | None = None
+) -> DaemonOptions:
+    """Return the options that `values` give. Raises InvalidOption naming each key, and its source if told."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise _refused(error, sources or {}) from error
+
+
+def effective(
+    model: type[DaemonOptions], name: str, configuration: Mapping[str, Any], settings: ConfiguredOptions
+) -> tuple[DaemonOptions, dict[str, str]]:
+    """Return the options of the daemon `name` and the source of each: environment > row > file > default.
+
+    Raises InvalidOption naming the key and where its value came from.
+    """
+    layers = (
+        ("file", settings.daemon_defaults(name)),
+        ("row", configuration),
+        ("environment", settings.daemon_overrides(name)),
+    )
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(model.model_fields, "default")
+    for source, layer in layers:
+        values |= layer
+        sources |= dict.fromkeys(layer, source)
+    return validate(model, values, sources), sources
+
+
+def needing_restart(model: type[DaemonOptions]) -> frozenset[str]:
+    """Return the options whose change takes effect at the next start."""
+    return frozenset(
+        name
+        for name, field in model.model_fields.items()
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("restart")
+    )
+
+
+def changed(old: DaemonOptions, new: DaemonOptions) -> frozenset[str]:
+    """Return the names of the options that differ."""
+    return frozenset(name for name in type(new).model_fields if getattr(old, name) != getattr(new, name))
+
+
+def _refused(error: ValidationError, sources: Mapping[str, str]) -> InvalidOption:
+    sentences, keys = [], []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        path = ".".join(str(part) for part in problem["loc"]) or "options"
+        key = str(problem["loc"][0]) if problem["loc"] else ""
+        what = "there is no such option" if problem["type"] == "extra_forbidden" else problem["msg"]
+        source = sources.get(key, "default")
+        origin = "" if source == "default" else f" (from the {source})"
+        sentences.append(f"{path}: {what.removeprefix('Value error, ')}{origin}")
+        keys.append(path)
+    return InvalidOption("; ".join(sentences) + ".", tuple(keys))

@@ -1,0 +1,378 @@
+"""The only writer of what was asked of a daemon, what is true of it and how it is configured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from daemons.database import Database
+from daemons.errors import Conflict, Invalid, NotFound
+from daemons.events import DaemonRemoved, DaemonRowChanged
+from daemons.journal import record_history
+from daemons.leases import add_lease, check_lease
+from daemons.models import DaemonTable
+from daemons.states import DaemonState, Desired, StopMode, check_daemon_transition
+from daemons.text import clean
+from daemons.transaction import Transaction
+from daemons.values import DaemonRow, LastError, Lease
+
+REASON_CHARACTERS = 500
+# Not moved by itself any more: a start asks for a fresh beginning.
+_RESTING = (DaemonState.FAILED, DaemonState.FINISHED, DaemonState.BACKOFF, DaemonState.STUCK)
+
+
+class UnknownDaemon(NotFound):
+    """There is no daemon of that name."""
+
+    code = "ERR_UNKNOWN_DAEMON"
+    remedy = "GET /api/daemons, or `daemondeck status`, lists them."
+
+
+class DaemonDisabled(Conflict):
+    """The daemon is disabled, so it cannot be started."""
+
+    code = "ERR_DAEMON_DISABLED"
+    remedy = "Enable it first."
+
+
+class StaleConfiguration(Conflict):
+    """The configuration was changed by somebody else meanwhile."""
+
+    code = "ERR_STALE_EDIT"
+    remedy = "Read the daemon again and repeat the change on what you see."
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(
+            f"The change was made on configuration revision {expected}, but the daemon is at revision {actual}."
+        )
+        self.expected = expected
+        self.actual = actual
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredType:
+    """What the roster must know of a type of daemon."""
+
+    type: str
+    title: str
+    description: str
+
+
+class Roster:
+    """Keeps the `daemons` rows. Every write is announced as DaemonRowChanged after its commit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._types: dict[str, DeclaredType] = {}
+
+    async def declare(self, types: Sequence[DeclaredType]) -> None:
+        """Learn the types that exist, and see to it that each has an instance named like it."""
+        self._types = {declared.type: declared for declared in types}
+
+        def unit(tx: Transaction) -> None:
+            known = set(tx.execute(select(DaemonTable.name)).scalars())
+            for declared in types:
+                if declared.type not in known:
+                    self._insert(tx, declared.type, declared.type, {}, enabled=True, auto_start=False)
+
+        await self._database.write(unit)
+
+    # Reading.
+
+    async def rows(self) -> list[DaemonRow]:
+        """Return every daemon, by name."""
+        found = await self._database.fetch(select(DaemonTable.__table__).order_by(DaemonTable.name))
+        return [self._row(row) for row in found]
+
+    async def row(self, name: str) -> DaemonRow:
+        """Return one daemon by name or id. Raises UnknownDaemon."""
+        found = await self._database.fetch_one(select(DaemonTable.__table__).where(_named(name)))
+        if found is None:
+            raise UnknownDaemon(f"There is no daemon named {clean(name, 63)}.")
+        return self._row(found)
+
+    # Commands of people: durable, answered before anything moves.
+
+    async def add(
+        self, type: str, name: str, configuration: Mapping[str, Any], *, enabled: bool = True, auto_start: bool = False
+    ) -> DaemonRow:
+        """Add an instance. Raises Conflict when the name is taken."""
+
+        def unit(tx: Transaction) -> DaemonRow:
+            if tx.execute(select(DaemonTable.id).where(DaemonTable.name == name)).first():
+                raise Conflict(f"There is a daemon named {name} already.", code="ERR_NAME_TAKEN")
+            return self._insert(tx, type, name, configuration, enabled=enabled, auto_start=auto_start)
+
+        return await self._database.write(unit)
+
+    async def remove(self, name: str) -> None:
+        """Delete a stopped instance with its logs. Raises Conflict for a live one and for a type's first."""
+
+        def unit(tx: Transaction) -> None:
+            row = self._locked(tx, name)
+            if row.name == row.type and row.type in self._types:
+                raise Conflict(
+                    "The first instance of a type cannot be removed.", code="ERR_FIRST_OF_TYPE", remedy="Disable it."
+                )
+            if row.state.is_live or row.desired is Desired.ON:
+                raise Conflict("The daemon is not stopped.", code="ERR_DAEMON_RUNNING", remedy="Stop it first.")
+            tx.execute(delete(DaemonTable).where(DaemonTable.id == row.id))
+            tx.announce(DaemonRemoved(row.id, row.name))
+
+        await self._database.write(unit)
+
+    async def start(self, name: str, *, reason: str | None = None) -> DaemonRow:
+        """Ask for a run. On a failed, finished or backing-off daemon it is also a reset. Raises DaemonDisabled."""
+
+        def unit(tx: Transaction) -> DaemonRow:
+            row = self._enabled(tx, name)
+            fresh = row.reset_revision + (row.state in _RESTING)
+            return self._ask(tx, row, Desired.ON, reason, reset_revision=fresh, stop_mode=None)
+
+        return await self._database.write(unit)
+
+    async def stop(self, name: str, mode: StopMode = StopMode.NOW, *, reason: str | None = None) -> DaemonRow:
+        """Ask for no run."""
+
+        def unit(tx: Transaction) -> DaemonRow:
+            return self._ask(tx, self._locked(tx, name), Desired.OFF, reason, stop_mode=mode.value)
+
+        return await self._database.write(unit)
+
+    async def restart(self, name: str, mode: StopMode = StopMode.NOW) -> DaemonRow:
+        """Ask for a new run in place of the present one. Raises DaemonDisabled."""
+
+        def unit(tx: Transaction) -> DaemonRow:
+            row = self._enabled(tx, name)
+            again = row.restart_revision + 1
+            return self._ask(tx, row, Desired.ON, "restart", restart_revision=again, stop_mode=mode.value)
+
+        return await self._database.write(unit)
+
+    async def pause(self, name: str, until: datetime | None, *, reason: str | None = None) -> DaemonRow:
+        """Ask for no run until `until`, or until resumed. Raises DaemonDisabled, or Invalid for a past time."""
+
+        def unit(tx: Transaction) -> DaemonRow:
+            if until is not None and until <= tx.now:
+                raise Invalid("A pause cannot end in the past.", code="ERR_INVALID_TIME")
+            row = self._enabled(tx, name)
+            return self._ask(tx, row, Desired.PAUSED, reason, paused_until=until, stop_mode=StopMode.DRAIN.value)
+
+        return await self._database.write(unit)
+
+    async def resume(self, name: str, *, reason: str | None = None) -> DaemonRow:
+        """End a pause; does nothing to a daemon that is not paused."""
+
+        def unit(tx: Transaction) -> DaemonRow:
+            row = self._locked(tx, name)
+            return self._ask(tx, row, Desired.ON, reason) if row.desired is Desired.PAUSED else row
+
+        return await self._database.write(unit)
+
+    async def wake(self, name: str) -> DaemonRow:
+        """Ask a sleeping daemon to look now."""
+        return await self._count(name, "wake_revision")
+
+    async def reset(self, name: str) -> DaemonRow:
+        """Forget a failure, so that what is desired is tried anew."""
+        return await self._count(name, "reset_revision")
+
+    async def edit(
+        self,
+        name: str,
+        *,
+        enabled: bool | None = None,
+        auto_start: bool | None = None,
+        configuration: Mapping[str, Any] | None = None,
+        configuration_revision: int | None = None,
+    ) -> DaemonRow:
+        """Change what is given; `configuration` replaces the old one. Raises StaleConfiguration."""
+
+        def unit(tx: Transaction) -> DaemonRow:
+            row = self._locked(tx, name)
+            if configuration_revision not in (None, row.configuration_revision):
+                raise StaleConfiguration(configuration_revision or 0, row.configuration_revision)
+            values: dict[str, Any] = {}
+            if enabled is not None:
+                values["enabled"] = enabled
+            if auto_start is not None:
+                values["auto_start"] = auto_start
+            if configuration is not None and dict(configuration) != row.configuration:
+                values["configuration"] = dict(configuration)
+                values["configuration_revision"] = row.configuration_revision + 1
+            return self._update(tx, row.id, values) if values else row
+
+        return await self._database.write(unit)
+
+    # The engine's: what is true.
+
+    async def move(
+        self,
+        lease: Lease,
+        state: DaemonState,
+        *,
+        reason: str | None = None,
+        error: LastError | None = None,
+        restarts: int | None = None,
+    ) -> DaemonRow:
+        """Say what is true of the daemon now. Raises LeaseLost and IllegalTransition; the same state again is allowed.
+
+        A state without a live run clears the status in the same commit, so that no stopped daemon seems to speak.
+        """
+
+        def unit(tx: Transaction) -> DaemonRow:
+            check_lease(tx, lease)
+            row = self._locked(tx, lease.daemon_id)
+            values: dict[str, Any] = {"state": state.value, "state_reason": _cut(reason)}
+            if state is not row.state:
+                check_daemon_transition(row.state, state)
+                record_history(tx, row.id, "state", row.state.value, state.value, _cut(reason))
+            if state is DaemonState.STARTING:
+                values["started_at"] = tx.now
+            if not state.is_live:
+                values |= _CLEARED
+            if error is not None:
+                values["last_error"] = {**error._asdict(), "at": error.at.isoformat()}
+            if restarts is not None:
+                values["restarts"] = restarts
+            return self._update(tx, row.id, values)
+
+        return await self._database.write(unit)
+
+    async def wake_from_pause(self, lease_free_id: str) -> DaemonRow:
+        """End a pause whose time is over; does nothing if somebody decided otherwise meanwhile."""
+
+        def unit(tx: Transaction) -> DaemonRow:
+            row = self._locked(tx, lease_free_id)
+            over = row.desired is Desired.PAUSED and row.paused_until is not None and row.paused_until <= tx.now
+            return self._ask(tx, row, Desired.ON, "the pause is over", by_person=False) if over else row
+
+        return await self._database.write(unit)
+
+    # Inside units.
+
+    def _insert(
+        self,
+        tx: Transaction,
+        type: str,
+        name: str,
+        configuration: Mapping[str, Any],
+        *,
+        enabled: bool,
+        auto_start: bool,
+    ) -> DaemonRow:
+        values = {
+            "id": str(uuid4()),
+            "name": name,
+            "type": type,
+            "enabled": enabled,
+            "auto_start": auto_start,
+            "desired": Desired.OFF.value,
+            "state": DaemonState.STOPPED.value,
+            "configuration": dict(configuration),
+            "created_at": tx.now,
+            "updated_at": tx.now,
+        }
+        row = self._row(tx.execute(insert(DaemonTable).returning(DaemonTable.__table__), values).one())
+        add_lease(tx, row.id)
+        tx.announce(DaemonRowChanged(row))
+        return row
+
+    def _ask(
+        self,
+        tx: Transaction,
+        row: DaemonRow,
+        desired: Desired,
+        reason: str | None,
+        *,
+        by_person: bool = True,
+        paused_until: datetime | None = None,
+        **values: Any,
+    ) -> DaemonRow:
+        if desired is not row.desired:
+            record_history(tx, row.id, "desired", row.desired.value, desired.value, _cut(reason))
+        values |= {"desired": desired.value, "desired_reason": _cut(reason), "paused_until": paused_until}
+        if by_person:
+            values["switched_at"] = tx.now
+        return self._update(tx, row.id, values)
+
+    async def _count(self, name: str, column: str) -> DaemonRow:
+        def unit(tx: Transaction) -> DaemonRow:
+            row = self._locked(tx, name)
+            return self._update(tx, row.id, {column: getattr(row, column) + 1})
+
+        return await self._database.write(unit)
+
+    def _locked(self, tx: Transaction, name: str) -> DaemonRow:
+        found = tx.execute(select(DaemonTable.__table__).where(_named(name)).with_for_update()).first()
+        if found is None:
+            raise UnknownDaemon(f"There is no daemon named {clean(name, 63)}.")
+        return self._row(found)
+
+    def _enabled(self, tx: Transaction, name: str) -> DaemonRow:
+        row = self._locked(tx, name)
+        if not row.enabled:
+            raise DaemonDisabled(f"{row.name} is disabled.")
+        return row
+
+    def _update(self, tx: Transaction, daemon_id: str, values: dict[str, Any]) -> DaemonRow:
+        statement = (
+            update(DaemonTable)
+            .where(DaemonTable.id == daemon_id)
+            .values(**values, updated_at=tx.now)
+            .returning(DaemonTable.__table__)
+        )
+        row = self._row(tx.execute(statement).one())
+        tx.announce(DaemonRowChanged(row))
+        return row
+
+    def _row(self, row: Row[Any]) -> DaemonRow:
+        declared = self._types.get(row.type)
+        error = row.last_error
+        return DaemonRow(
+            id=row.id,
+            name=row.name,
+            type=row.type,
+            title=declared.title if declared else row.type,
+            description=declared.description if declared else "",
+            enabled=row.enabled,
+            auto_start=row.auto_start,
+            desired=Desired(row.desired),
+            desired_reason=row.desired_reason,
+            paused_until=row.paused_until,
+            state=DaemonState(row.state),
+            state_reason=row.state_reason,
+            stop_mode=row.stop_mode,
+            started_at=row.started_at,
+            restarts=row.restarts,
+            last_error=LastError(**{**error, "at": datetime.fromisoformat(error["at"])}) if error else None,
+            configuration=row.configuration,
+            configuration_revision=row.configuration_revision,
+            switched_at=row.switched_at,
+            restart_revision=row.restart_revision,
+            wake_revision=row.wake_revision,
+            reset_revision=row.reset_revision,
+            created_at=row.created_at,
+        )
+
+
+_CLEARED: dict[str, Any] = {
+    "current_status": None,
+    "current_job_id": None,
+    "current_job_type": None,
+    "status_updated_at": None,
+    "next_wake_at": None,
+    "progress": None,
+}
+
+
+def _named(name: str) -> Any:
+    # An id has 36 characters of which some are hyphens at fixed places; a name may look like one, so both are asked.
+    return (DaemonTable.name == name) | (DaemonTable.id == name)
+
+
+def _cut(reason: str | None) -> str | None:
+    return clean(reason, REASON_CHARACTERS) if reason else None

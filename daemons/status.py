@@ -1,0 +1,319 @@
+"""What every daemon says and is right now: true in memory at once, in its row a moment later.
+
+BaseDaemon.update_status ──▶ StatusLine.update ──▶ Bus (DaemonChanged) ──▶ pages
+                                    └─ ≤ 100 ms later, latest wins ──▶ the daemons row
+"""
+
+from contextlib import AsyncExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import bindparam, exists, select, update
+
+from daemons.bus import Bus
+from daemons.clock import Clock
+from daemons.database import Database
+from daemons.errors import Unavailable
+from daemons.events import DaemonChanged, DaemonRemoved, DaemonRowChanged, Event
+from daemons.journal import Journal, record_history
+from daemons.models import JOB_ID_CHARACTERS, JOB_TYPE_CHARACTERS, STATUS_CHARACTERS, DaemonTable, LeaseTable
+from daemons.roster import Roster, UnknownDaemon
+from daemons.text import clean
+from daemons.transaction import Transaction
+from daemons.values import Daemon, DaemonRow, Lease, Live, Progress, StatusNote
+from daemons.write_behind import WriteBehind
+
+# Latest wins, also where two connections write (PostgreSQL), and only while the run holds its lease.
+_flush = (
+    update(DaemonTable)
+    .where(
+        DaemonTable.id == bindparam("b_id"),
+        DaemonTable.status_revision < bindparam("b_revision"),
+        exists().where(
+            LeaseTable.daemon_id == bindparam("b_id"),
+            LeaseTable.holder == bindparam("b_holder"),
+            LeaseTable.epoch == bindparam("b_epoch"),
+        ),
+    )
+    .values(
+        current_status=bindparam("b_status"),
+        current_job_id=bindparam("b_job_id"),
+        current_job_type=bindparam("b_job_type"),
+        status_updated_at=bindparam("b_updated_at"),
+        status_revision=bindparam("b_revision"),
+        next_wake_at=bindparam("b_next_wake_at"),
+        last_heartbeat=bindparam("b_heartbeat"),
+        progress=bindparam("b_progress", type_=DaemonTable.__table__.c.progress.type),
+    )
+)
+
+
+class _Card:
+    """One daemon in memory; `line` while a run of this process speaks for it."""
+
+    __slots__ = ("line", "live", "row")
+
+    def __init__(self, row: DaemonRow, live: Live) -> None:
+        self.row = row
+        self.live = live
+        self.line: StatusLine | None = None
+
+
+class StatusBoard:
+    """The picture of all daemons. Reading it waits for nothing."""
+
+    def __init__(self, database: Database, clock: Clock, bus: Bus, journal: Journal, roster: Roster) -> None:
+        self.clock = clock
+        self.journal = journal
+        self._database = database
+        self._bus = bus
+        self._roster = roster
+        self._cards: dict[str, _Card] = {}
+        self._ids: dict[str, str] = {}
+        self._revision = 0
+        self._dirty: dict[str, tuple[StatusLine, Live]] = {}
+        self._behind = WriteBehind("status", clock, self._flush_dirty)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._stack.enter_context(self._bus.listen(self._hear))
+        await self.refresh()
+        await self._stack.enter_async_context(self._behind)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether what is shown could not be stored at the last try."""
+        return self._behind.is_behind
+
+    # Reading.
+
+    def all(self) -> list[Daemon]:
+        """Return every daemon, by name."""
+        return [self._daemon(self._cards[self._ids[name]]) for name in sorted(self._ids)]
+
+    def get(self, name: str) -> Daemon:
+        """Return one daemon by name or id. Raises UnknownDaemon."""
+        card = self._cards.get(self._ids.get(name, name))
+        if card is None:
+            raise UnknownDaemon(f"There is no daemon named {clean(name, 63)}.")
+        return self._daemon(card)
+
+    @staticmethod
+    def _daemon(card: _Card) -> Daemon:
+        return Daemon(card.row, card.live)
+
+    async def refresh(self) -> None:
+        """Read all rows again, for what other processes changed; our own runs' statuses are newer here."""
+        rows = {row.id: row for row in await self._roster.rows()}
+        stored = {row.id: row for row in await self._database.fetch(select(DaemonTable.__table__))}
+        for daemon_id in [known for known in self._cards if known not in rows]:
+            self._bus.publish(DaemonRemoved(daemon_id, self._cards[daemon_id].row.name))
+        for daemon_id, row in rows.items():
+            card = self._cards.get(daemon_id)
+            if card is not None and card.line is not None:
+                if card.row != row:
+                    self._bus.publish(DaemonRowChanged(row))
+                continue
+            live = _live_of(stored[daemon_id]) if daemon_id in stored else Live(0)
+            self._show(row, live)
+
+    def _show(self, row: DaemonRow, live: Live) -> None:
+        card = self._cards.get(row.id)
+        if card is None:
+            card = self._cards[row.id] = _Card(row, live)
+            self._ids[row.name] = row.id
+        elif card.row == row and card.live[1:] == live[1:]:
+            return
+        elif card.row != row:
+            card.live = live
+            self._bus.publish(DaemonRowChanged(row))
+            return
+        self.set_live(card, live)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, DaemonRowChanged):
+            self._take_row(event.row)
+        elif isinstance(event, DaemonRemoved):
+            card = self._cards.pop(event.id, None)
+            if card is not None:
+                self._ids.pop(card.row.name, None)
+
+    def _take_row(self, row: DaemonRow) -> None:
+        card = self._cards.get(row.id)
+        if card is None:
+            card = self._cards[row.id] = _Card(row, Live(0))
+            self._ids[row.name] = row.id
+        card.row = row
+        live = card.live
+        if not row.state.is_live and card.line is None:
+            live = Live(0, status_revision=live.status_revision, last_heartbeat=live.last_heartbeat)
+        self.set_live(card, live)
+
+    # Writing, for the runs of this process.
+
+    async def open(self, lease: Lease) -> "StatusLine":
+        """Return the line by which a run speaks, until it is closed."""
+        card = self._cards[lease.daemon_id]
+        stored = await self._database.fetch_one(
+            select(DaemonTable.status_revision).where(DaemonTable.id == lease.daemon_id)
+        )
+        revision = max(card.live.status_revision, stored[0] if stored else 0)
+        card.line = StatusLine(self, card, lease, revision)
+        return card.line
+
+    def set_live(self, card: _Card, live: Live) -> None:
+        """Show `live` as the newest picture of the daemon."""
+        self._revision += 1
+        card.live = Live(self._revision, *live[1:])
+        self._bus.publish(DaemonChanged(Daemon(card.row, card.live)))
+
+    def mark(self, line: "StatusLine", live: Live) -> None:
+        """Have `live` written soon; only the newest of each daemon is."""
+        self._dirty[line.lease.daemon_id] = (line, live)
+        self._behind.mark()
+
+    async def flush(self) -> None:
+        """Return once what is shown is stored. Raises Unavailable."""
+        await self._behind.flush_now()
+
+    async def _flush_dirty(self) -> None:
+        waiting, self._dirty = self._dirty, {}
+        if not waiting:
+            return
+        try:
+            lost = await self._database.write(lambda tx: self._write(tx, waiting), durable=False)
+        except BaseException:
+            self._dirty = {**waiting, **self._dirty}
+            raise
+        for daemon_id in lost:
+            waiting[daemon_id][0].has_lost_lease = True
+
+    @staticmethod
+    def _write(tx: Transaction, waiting: dict[str, tuple["StatusLine", Live]]) -> set[str]:
+        """Write the statuses in one go; return the daemons of which the run has lost its lease."""
+        rows = [_parameters(line.lease, live) for line, live in waiting.values()]
+        if tx.execute(_flush, rows).rowcount == len(rows):
+            return set()
+        held = tx.execute(select(LeaseTable.daemon_id, LeaseTable.holder, LeaseTable.epoch)).all()
+        valid = {Lease(row.daemon_id, row.holder, row.epoch) for row in held}
+        lost = {daemon_id for daemon_id, (line, _) in waiting.items() if line.lease not in valid}
+        for daemon_id in lost:
+            epoch = waiting[daemon_id][0].lease.epoch
+            record_history(tx, daemon_id, "refused", None, "status", f"said under epoch {epoch}, which is over")
+        return lost
+
+
+class StatusLine:
+    """One run's way to be seen. Every call is quick, raises nothing, and is ignored once closed."""
+
+    def __init__(self, board: StatusBoard, card: _Card, lease: Lease, status_revision: int) -> None:
+        self.lease = lease
+        self._board = board
+        self._card = card
+        self._revision = status_revision
+        self._clock = board.clock
+        self.last_sign = self._clock.monotonic()
+        """Monotonic time of the newest status, heartbeat or progress."""
+        self.has_lost_lease = False
+        self.is_closed = False
+
+    def update(self, message: object, job_id: object = None, job_type: object = None) -> None:
+        """Say `message`, and which job is being watched."""
+        if self.is_closed:
+            return
+        text = clean(message if isinstance(message, str) else str(message), STATUS_CHARACTERS)
+        job = None if job_id is None else clean(str(job_id), JOB_ID_CHARACTERS)
+        kind = None if job_type is None else clean(str(job_type), JOB_TYPE_CHARACTERS)
+        now = self._clock.now()
+        old = self._card.live
+        self._set(Live(0, 0, text, job, kind, now, None, None, now, False, old.progress))
+        self._board.journal.note_status(self.lease, StatusNote(now, now, text, job, kind))
+
+    def heartbeat(self) -> None:
+        """Show a sign of life without changing the sentence."""
+        if not self.is_closed:
+            self._set(self._card.live._replace(last_heartbeat=self._clock.now(), silent=False))
+
+    def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Say how far the work is."""
+        if not self.is_closed:
+            progress = Progress(done, total, None if message is None else clean(message, STATUS_CHARACTERS))
+            now = self._clock.now()
+            self._set(self._card.live._replace(progress=progress, last_heartbeat=now, silent=False))
+
+    def waiting(self, reason: str | None, until: datetime | None) -> None:
+        """Say that the run sleeps on purpose until `until`; None: it is awake."""
+        if not self.is_closed:
+            text = None if reason is None else clean(reason, STATUS_CHARACTERS)
+            live = self._card.live._replace(next_wake_at=until, wait_reason=text, silent=False)
+            self._set(live._replace(last_heartbeat=self._clock.now()))
+
+    def mark_silent(self, silent: bool) -> None:
+        """Show that nothing was heard for longer than promised; not a sign of life."""
+        if not self.is_closed and self._card.live.silent is not silent:
+            self._board.set_live(self._card, self._card.live._replace(silent=silent))
+
+    def _set(self, live: Live) -> None:
+        self._revision += 1
+        self.last_sign = self._clock.monotonic()
+        self._board.set_live(self._card, Live(0, self._revision, *live[2:]))
+        self._board.mark(self, self._card.live)
+
+    async def close(self) -> None:
+        """Store what was said last, then clear it; later calls are ignored. Safe to call twice."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        try:
+            await self._board.flush()
+            self._revision += 1
+            cleared = Live(0, self._revision, last_heartbeat=self._card.live.last_heartbeat)
+            self._card.line = None
+            self._board.set_live(self._card, cleared)
+            self._board.mark(self, cleared)
+            await self._board.flush()
+        except Unavailable:
+            # It stays marked, and is written when the database is back.
+            return
+        finally:
+            self._card.line = None
+
+
+def _parameters(lease: Lease, live: Live) -> dict[str, Any]:
+    return {
+        "b_id": lease.daemon_id,
+        "b_holder": lease.holder,
+        "b_epoch": lease.epoch,
+        "b_revision": live.status_revision,
+        "b_status": live.current_status,
+        "b_job_id": live.current_job_id,
+        "b_job_type": live.current_job_type,
+        "b_updated_at": live.status_updated_at,
+        "b_next_wake_at": live.next_wake_at,
+        "b_heartbeat": live.last_heartbeat,
+        "b_progress": live.progress.as_dict() if live.progress else None,
+    }
+
+
+def _live_of(row: Any) -> Live:
+    progress = row.progress
+    return Live(
+        0,
+        row.status_revision,
+        row.current_status,
+        row.current_job_id,
+        row.current_job_type,
+        row.status_updated_at,
+        row.next_wake_at,
+        None,
+        row.last_heartbeat,
+        False,
+        Progress(progress["done"], progress["total"], progress["message"]) if progress else None,
+    )

@@ -1,0 +1,98 @@
+"""What every test may ask for: a clock it owns, a bus with a recorder, a migrated database of each kind."""
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from daemons.bus import Bus
+from daemons.database import Database, normalise_url, sqlite_engine
+from daemons.models import Base
+from tests.fake_clock import FakeClock
+from tests.postgres_server import PostgresServer, open_server
+from tests.recorder import Recorder
+
+DATABASES = ("sqlite", "postgresql")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "databases(*kinds): run only on these kinds of database, of sqlite and postgresql"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database_kind" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("databases")
+        metafunc.parametrize("database_kind", marker.args if marker else DATABASES, scope="session")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Return a clock that stands still until the test moves it."""
+    return FakeClock()
+
+
+@pytest.fixture
+def bus() -> Bus:
+    """Return the bus that the database of the test announces on."""
+    return Bus()
+
+
+@pytest.fixture
+async def events(bus: Bus) -> AsyncIterator[Recorder]:
+    """Record what the bus tells from here on."""
+    recorder = Recorder()
+    with bus.listen(recorder.record):
+        yield recorder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL server for the whole test run."""
+    with open_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    engine = sqlite_engine(normalise_url(f"sqlite:///{path}"))
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> Iterator[str]:
+    """Return the name of a migrated PostgreSQL database to copy."""
+    name = postgres.create()
+    engine = create_engine(postgres.url(name))
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    yield name
+    postgres.drop(name)
+
+
+@pytest.fixture
+def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of a migrated, empty database of the test's own, of each kind in turn."""
+    if database_kind == "sqlite":
+        path = tmp_path / "daemondeck.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = server.create(request.getfixturevalue("postgres_template"))
+    yield server.url(name).render_as_string(hide_password=False)
+    server.drop(name)
+
+
+@pytest.fixture
+async def database(database_url: str, clock: FakeClock, bus: Bus) -> AsyncIterator[Database]:
+    """Open the test's own database, of each kind in turn; it announces on `bus`."""
+    async with Database(database_url, clock, bus) as database:
+        yield database

@@ -1,0 +1,79 @@
+"""Readings: figures are folded by the minute, equal errors counted."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from daemons.database import Database
+from daemons.errors import NotFound
+from daemons.leases import Leases
+from daemons.readings import Readings
+from daemons.roster import DeclaredType, Roster
+from daemons.values import Lease
+from tests.fake_clock import FakeClock
+
+
+@pytest.fixture
+async def readings(database: Database, clock: FakeClock) -> AsyncIterator[Readings]:
+    async with Readings(database, clock) as readings:
+        yield readings
+
+
+@pytest.fixture
+async def lease(database: Database, clock: FakeClock) -> Lease:
+    roster = Roster(database)
+    await roster.declare([DeclaredType("watch", "Watch", "")])
+    lease = await Leases(database, clock).take((await roster.row("watch")).id)
+    assert lease is not None
+    return lease
+
+
+async def test_figures_of_one_minute_are_one_point(readings: Readings, lease: Lease, clock: FakeClock) -> None:
+    readings.metric(lease, "items", 3, "items")
+    readings.metric(lease, "items", 5, "items")
+    await readings.flush()
+    readings.metric(lease, "items", 1, "items")
+    await readings.flush()
+
+    points = await readings.metrics(lease.daemon_id, since=clock.now() - timedelta(hours=1))
+
+    assert [(p.count, p.total, p.minimum, p.maximum, p.last) for p in points] == [(3, 9, 1, 5, 1)]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+async def test_what_is_no_figure_is_ignored(readings: Readings, lease: Lease, clock: FakeClock, value: float) -> None:
+    readings.metric(lease, "items", value)
+    await readings.flush()
+
+    assert await readings.metrics(lease.daemon_id, since=clock.now() - timedelta(hours=1)) == []
+
+
+async def test_equal_errors_are_counted(readings: Readings, lease: Lease, clock: FakeClock) -> None:
+    for _ in range(3):
+        readings.report(lease, "ERR_AWAY", "The server is away.")
+        await clock.advance(1)
+    await readings.flush()
+
+    errors = await readings.errors(lease.daemon_id)
+
+    assert [(error.code, error.count) for error in errors] == [("ERR_AWAY", 3)]
+    assert errors[0].last_seen - errors[0].first_seen == timedelta(seconds=2)
+
+
+async def test_a_resolved_error_that_comes_again_is_new(readings: Readings, lease: Lease) -> None:
+    readings.report(lease, "ERR_AWAY", "The server is away.")
+    await readings.flush()
+    (first,) = await readings.errors(lease.daemon_id)
+
+    await readings.resolve(first.id)
+    readings.report(lease, "ERR_AWAY", "The server is away.")
+    await readings.flush()
+
+    errors = await readings.errors(lease.daemon_id)
+    assert [(error.count, error.resolved_at is None) for error in errors] == [(1, True), (1, False)]
+
+
+async def test_resolving_nothing_is_said(readings: Readings) -> None:
+    with pytest.raises(NotFound):
+        await readings.resolve(12345)

@@ -1,0 +1,69 @@
+"""What every request carries: the service, the page's tools, and who asks."""
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from daemons.access import Identity
+from daemons.service import Service
+from web.assets import Assets
+from web.live import Hub
+from web.templating import Templates
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of the application, made once."""
+
+    service: Service
+    templates: Templates
+    assets: Assets
+    hub: Hub
+
+
+def context_of(scope: Scope) -> Context:
+    context = scope["app"].state.context
+    assert isinstance(context, Context)
+    return context
+
+
+def service(connection: HTTPConnection) -> Service:
+    """Return the service behind this request."""
+    return context_of(connection.scope).service
+
+
+def templates(connection: HTTPConnection) -> Templates:
+    """Return what draws pages."""
+    return context_of(connection.scope).templates
+
+
+def viewer_of(scope: Scope) -> Identity | None:
+    """Return who asks, None on the few paths that are open to anyone and before it is known."""
+    identity: Identity | None = scope.get("daemondeck.identity")
+    return identity
+
+
+def viewer(connection: HTTPConnection) -> Identity:
+    """Return who asks, on a path where only known people get."""
+    identity = viewer_of(connection.scope)
+    assert identity is not None
+    return identity
+
+
+def origin_of(scope: Scope) -> str:
+    """Return the address the request comes from."""
+    client = scope.get("client")
+    return str(client[0]) if client else "local"
+
+
+def own_path(scope: Scope) -> str:
+    """Return the path below the base path."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
+def is_api(scope: Scope) -> bool:
+    """Whether the answer has to be JSON."""
+    path = own_path(scope)
+    return path == "/api" or path.startswith("/api/") or path in ("/healthz", "/readyz", "/metrics")

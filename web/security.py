@@ -1,0 +1,198 @@
+"""Doors in front of the router, outermost first: headers, paths, hosts, sizes, origins. Sign-in is authentication.py.
+
+A deck on 127.0.0.1 is reached by every page its owner's browser visits, so none of them may be left out there.
+"""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from daemons.errors import NotFound
+from web.problems import ForeignHost, ForeignOrigin, TooLarge
+
+BODY_BYTES = 1024 * 1024
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: under it browsers send "Origin: null" with the forms of our own pages.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
+# A slash, backslash, NUL or percent sign that hides behind an escape.
+_HIDDEN = re.compile(rb"%(?:2f|5c|00|25)|\\", re.IGNORECASE)
+
+
+def is_secure(scope: Scope) -> bool:
+    """Whether the request came over TLS, here or at a trusted proxy."""
+    return scope["scheme"] in ("https", "wss")
+
+
+class SafeHeaders:
+    """Puts the security headers on every answer, whoever made it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+                if is_secure(scope):
+                    headers["Strict-Transport-Security"] = "max-age=31536000"
+            await send(message)
+
+        return await self._app(scope, receive, dressed)
+
+
+class PlainPaths:
+    """Refuses paths that mean another path than they show, and takes the base path off.
+
+    A proxy may strip the base path or leave it on: both arrive as `root_path` and a full `path`.
+    """
+
+    def __init__(self, app: ASGIApp, base_path: str) -> None:
+        self._app = app
+        self._base = base_path.rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            self._check(scope)
+            if self._base:
+                path: str = scope["path"]
+                if path != self._base and not path.startswith(self._base + "/"):
+                    path = self._base + path
+                scope = {**scope, "path": path, "root_path": self._base}
+        return await self._app(scope, receive, send)
+
+    @staticmethod
+    def _check(scope: Scope) -> None:
+        path: str = scope["path"]
+        segments = path.split("/")[1:]
+        crooked = any(segment in (".", "..") for segment in segments) or "" in segments[:-1]
+        if crooked or not path.isprintable() or _HIDDEN.search(scope.get("raw_path") or b""):
+            raise NotFound("There is nothing behind that path.", code="ERR_PATH")
+
+
+class KnownHosts:
+    """Refuses requests for host names that are not ours: how a foreign page reaches us by rebinding DNS.
+
+    Ours are the loopback names, the address the connection came to and the one we bind, each with our port, and
+    `allowed_hosts`, exactly as written; one written without a port stands for no port and for ours.
+    """
+
+    def __init__(self, app: ASGIApp, bind_host: str, allowed_hosts: Sequence[str]) -> None:
+        self._app = app
+        self._ours = _LOOPBACK | {_bracketed(bind_host.lower())}
+        self._allowed = frozenset(host.lower() for host in allowed_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            given = Headers(scope=scope).getlist("host")
+            if len(given) != 1 or not self._is_known(given[0].lower(), scope):
+                shown = given[0] if given and given[0].isprintable() else "that name"
+                raise ForeignHost(
+                    f"This deck does not answer to {shown[:100]}.",
+                    remedy="Use the address that `daemondeck serve` prints, or add this one to allowed_hosts.",
+                )
+        return await self._app(scope, receive, send)
+
+    def _is_known(self, host: str, scope: Scope) -> bool:
+        match = _HOST.fullmatch(host)
+        if match is None:
+            return False
+        address, our_port = scope.get("server") or ("", None)
+        name, port = match["name"], match["port"]
+        asked = int(port) if port else (443 if is_secure(scope) else 80)
+        if asked == our_port and (name in self._ours or (_is_address(address) and name == _bracketed(address))):
+            return True
+        return host in self._allowed or (name in self._allowed and (port is None or asked == our_port))
+
+
+class SmallBodies:
+    """Refuses bodies of more than BODY_BYTES, by what they announce and by what arrives."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        announced = Headers(scope=scope).get("content-length", "0")
+        if announced.isdecimal() and int(announced) > BODY_BYTES:
+            raise TooLarge()
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > BODY_BYTES:
+                raise TooLarge()
+            return message
+
+        return await self._app(scope, counted, send)
+
+
+class SameOrigin:
+    """Refuses what another site's page sends: everything but safe methods, and sockets before they are accepted.
+
+    Browsers say where a request comes from in Sec-Fetch-Site (over TLS and to loopback) and Origin. What says
+    neither is no browser, and then only a bearer token, which no page can make a browser send, may stand for it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in SAFE_METHODS):
+            _check_origin(scope)
+        return await self._app(scope, receive, send)
+
+
+def _check_origin(scope: Scope) -> None:
+    headers = Headers(scope=scope)
+    site = headers.get("sec-fetch-site")
+    if site not in (None, "same-origin", "none"):
+        raise ForeignOrigin()
+    origin = headers.get("origin")
+    if origin is None:
+        if site != "same-origin" and not headers.get("authorization", "").lower().startswith("bearer "):
+            raise ForeignOrigin("The request does not say which page it comes from.")
+        return
+    if origin == "null" and site == "same-origin" and scope["type"] == "http":
+        # A form below a no-referrer policy; Sec-Fetch-Site cannot be set by a page.
+        return
+    scheme = "https" if is_secure(scope) else "http"
+    if origin.lower() != f"{scheme}://{headers['host'].lower()}":
+        raise ForeignOrigin()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -1,0 +1,34 @@
+"use strict";
+// Writes every <time data-as> in the viewer's zone; `frozen`, it writes clock times in place of ages.
+const times = (() => {
+  const steps = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { style: "narrow" });
+  const style = (dateStyle, timeStyle) => new Intl.DateTimeFormat(undefined, { dateStyle, timeStyle });
+  const [today, dated, zoned] = [style(undefined, "medium"), style("medium", "medium"), style("full", "long")];
+  let skew = 0;  // how far this machine's clock is ahead of the server's, in ms
+
+  const clock = (at) => (new Date(at).toDateString() === new Date().toDateString() ? today : dated).format(at);
+
+  function away(seconds) {
+    const [unit, size] = steps.find(([, size]) => Math.abs(seconds) >= size) ?? steps.at(-1);
+    return relative.format(Math.trunc(seconds / size), unit);
+  }
+
+  function shown({ dataset }, at, seconds, frozen) {
+    if (frozen || dataset.as === "clock") return clock(at);
+    if (dataset.as === "countdown") return seconds < 1 ? "now" : away(seconds);
+    return seconds > -1 ? "just now" : away(seconds);
+  }
+
+  function write(frozen) {
+    for (const time of document.querySelectorAll("time[data-as]")) {
+      const at = Date.parse(time.dateTime), seconds = (at - Date.now() + skew) / 1000;
+      const text = shown(time, at, seconds, frozen);
+      if (time.textContent !== text) time.textContent = text;
+      time.classList.toggle("late", !frozen && -seconds > (time.dataset.late ?? Infinity));
+      if (!time.title) time.title = `${zoned.format(at)} · ${time.dateTime}`;
+    }
+  }
+
+  return { clock, write, serverIs: (moment) => { skew = Date.now() - Date.parse(moment); } };
+})();
