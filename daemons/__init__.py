@@ -59,8 +59,6 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - the names are the keys of one table
-
 
 def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from pydantic import BaseModel
+
 from daemons.errors import Conflict, Invalid
 from daemons.options import DaemonOptions
 from daemons.states import LogLevel, OnStop
@@ -13,6 +15,7 @@ from daemons.values import Job, JsonValue
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
+K = TypeVar("K")
 DaemonClass = TypeVar("DaemonClass", bound="type[BaseDaemon]")
 
 
@@ -30,6 +33,7 @@ class Calls(Protocol):
 
     @property
     def is_wanted(self) -> bool: ...
+    def keeper(self, kind: type[K]) -> K: ...
     def say(self, message: object, job_id: object, job_type: object) -> None: ...
     def heartbeat(self) -> None: ...
     def progress(self, done: object, total: object, message: object) -> None: ...
@@ -37,7 +41,7 @@ class Calls(Protocol):
     def report_error(self, code: object, message: object, detail: object) -> None: ...
     async def log(self, level: object, message: object) -> None: ...
     async def sleep(self, seconds: float, message: str | None) -> bool: ...
-    async def create_job(self, type: str, args: JsonValue, **wishes: Any) -> Job: ...
+    async def create_job(self, type: str, args: JsonValue | BaseModel, **wishes: Any) -> Job: ...
     async def wait_for(self, job_id: str) -> Job: ...
     async def cancel_job(self, job_id: str, reason: str | None) -> Job: ...
 
@@ -129,7 +133,7 @@ class BaseDaemon:
     async def create_job(
         self,
         type: str,
-        args: JsonValue = None,
+        args: JsonValue | BaseModel = None,
         *,
         key: str | None = None,
         unique: str | None = None,
@@ -151,6 +155,10 @@ class BaseDaemon:
     async def cancel_job(self, job: Job | str, reason: str | None = None) -> Job:
         """Ask for the job to end, and return it as it is then."""
         return await self._running().cancel_job(_id(job), reason)
+
+    def keeper(self, kind: type[K]) -> K:
+        """Return the record keeper of that class, as a workflow declares it."""
+        return self._running().keeper(kind)
 
     def _running(self) -> Calls:
         if self._calls is None:

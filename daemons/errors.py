@@ -29,6 +29,8 @@ class DaemonError(Exception):
 
     code: ClassVar[str] = "ERR_INTERNAL"
     remedy: str | None = None
+    inner: "ErrorInfo | None" = None
+    """An error recorded elsewhere, in a job for instance, that is the cause of this one."""
 
     def __init__(self, message: str | None = None, *, remedy: str | None = None, code: str | None = None) -> None:
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
@@ -128,7 +130,7 @@ class ErrorInfo:
         cause = cls._of(inner, depth - 1) if inner is not None and depth > 1 else None
         detail = "".join(traceback.format_exception(error, chain=False))[-_DETAIL_CHARACTERS:]
         if isinstance(error, DaemonError):
-            return cls(error.error_code, error.message, detail, error.remedy, cause)
+            return cls(error.error_code, error.message, detail, error.remedy, error.inner or cause)
         message = str(error).strip() or type(error).__name__
         return cls(_code_of(error), message[:2000], detail, None, cause)
 

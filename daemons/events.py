@@ -51,6 +51,18 @@ class JobChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class JobOffered:
+    """A job may run in this process; a hint for the executor, nothing that is shown."""
+
+    id: str
+    attempt: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return ("offer", self.id)
+
+
+@dataclass(frozen=True, slots=True)
 class JobRemoved:
     """A job was deleted by retention."""
 
@@ -97,4 +109,14 @@ class LogWritten:
         return None
 
 
-Event = DaemonRowChanged | DaemonChanged | DaemonRemoved | JobChanged | JobRemoved | ItemChanged | SessionEnded | LogWritten
+Event = (
+    DaemonRowChanged
+    | DaemonChanged
+    | DaemonRemoved
+    | JobChanged
+    | JobOffered
+    | JobRemoved
+    | ItemChanged
+    | SessionEnded
+    | LogWritten
+)

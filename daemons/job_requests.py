@@ -1,6 +1,7 @@
 """What daemons and people ask of jobs: make one, end one, try one again. Units and parts of units."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,9 +11,10 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from daemons.attempts import keep_last_attempt
 from daemons.errors import Conflict, NotFound
 from daemons.events import JobChanged
-from daemons.job_rows import IS_HELD, IS_QUEUED, IS_UNFINISHED, JOB_COLUMNS, JOBS, error_column, find, job_of
+from daemons.job_rows import IS_QUEUED, IS_UNFINISHED, JOB_COLUMNS, JOBS, error_column, find, job_of
 from daemons.journal import record_history
 from daemons.outcomes import cancelled
 from daemons.states import JobState, OnStop
@@ -41,14 +43,14 @@ class NewJob:
     daemon_name: str | None = None
     run_after: datetime | None = None
 
+    def digested(self) -> "NewJob":
+        """Return this with the digest that tells one order under a key from another."""
+        body = json.dumps([self.type, self.args], sort_keys=True, separators=(",", ":"))
+        return replace(self, key_digest=hashlib.sha256(body.encode()).hexdigest())
 
-def digest_of(job_type: str, encoded_args: bytes) -> str:
-    """Return what tells one order under a key from another."""
-    return hashlib.sha256(job_type.encode() + b"\0" + encoded_args).hexdigest()
 
-
-_insert_sqlite = sqlite.insert(JOBS).on_conflict_do_nothing().returning(_J.number)
-_insert_postgres = postgresql.insert(JOBS).on_conflict_do_nothing().returning(_J.number)
+_insert_sqlite = sqlite.insert(JOBS).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+_insert_postgres = postgresql.insert(JOBS).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 _by_key = select(*JOB_COLUMNS, _J.key_digest).where(_J.key == bindparam("b_key"))
 _by_unique = select(*JOB_COLUMNS).where(
     _J.type == bindparam("b_type"), _J.unique_key == bindparam("b_unique"), IS_UNFINISHED
@@ -63,7 +65,7 @@ def create(tx: Transaction, new: NewJob) -> tuple[Job, bool]:
     """
     for _ in range(_TRIES):
         statement = _insert_sqlite if tx.is_sqlite else _insert_postgres
-        if tx.execute(statement, _row_of(tx, new)).first() is not None:
+        if tx.execute(statement, _row_of(tx, new)).rowcount:
             job = _job_of_new(tx, new)
             if new.daemon_id is not None:
                 record_history(tx, new.daemon_id, "job", None, job.state, job.type, job.id)
@@ -132,7 +134,7 @@ def _in_the_way(tx: Transaction, new: NewJob) -> Job | None:
     if (same := find(tx, new.id)) is not None:
         return same
     if new.key is not None and (row := tx.execute(_by_key, {"b_key": new.key}).first()) is not None:
-        *columns, digest = row
+        columns, digest = row[:-1], row[-1]
         if digest != new.key_digest:
             raise Conflict(
                 "This key belongs to a job of another type or with other arguments.",
@@ -161,9 +163,7 @@ _end_queued = (
 _tell_running = (
     update(JOBS)
     .where(_J.id == bindparam("b_id"), _J.state == "running")
-    .values(
-        state="cancelling", error=bindparam("new_error", type_=_J.error.type), revision=_J.revision + 1
-    )
+    .values(state="cancelling", error=bindparam("new_error", type_=_J.error.type), revision=_J.revision + 1)
     .returning(*JOB_COLUMNS)
 )
 _children = select(_J.id).where(_J.parent_id.in_(bindparam("parents", expanding=True)), IS_UNFINISHED)
@@ -177,8 +177,8 @@ def cancel(tx: Transaction, job_id: str, reason: str) -> Job:
     job = _cancel_one(tx, job_id, reason)
     parents = [job_id]
     while parents := list(tx.execute(_children, {"parents": parents}).scalars()):
-        cancelled_ids = [_cancel_one(tx, child, f"The job that needed it was cancelled: {reason}").id for child in parents]
-        parents = cancelled_ids
+        for child in parents:
+            _cancel_one(tx, child, f"The job that needed it was cancelled: {reason}")
     return job
 
 
@@ -196,7 +196,13 @@ def _cancel_one(tx: Transaction, job_id: str, reason: str) -> Job:
 
 def cancel_all(tx: Transaction, job_ids: Iterable[str], reason: str) -> list[str]:
     """Cancel several jobs; return the ids of those that had not finished."""
-    return [job_id for job_id in job_ids if not (found := find(tx, job_id)) or not found.is_finished and cancel(tx, job_id, reason)]
+    unfinished = []
+    for job_id in job_ids:
+        job = find(tx, job_id)
+        if job is not None and not job.is_finished:
+            cancel(tx, job_id, reason)
+            unfinished.append(job_id)
+    return unfinished
 
 
 _requeue = (
@@ -230,6 +236,7 @@ def retry(tx: Transaction, job_id: str) -> Job:
         other = tx.execute(_by_unique, {"b_type": job.type, "b_unique": job.unique}).first()
         if other is not None:
             raise _taken(job_of(other).id)
+    keep_last_attempt(tx, job)
     try:
         job = job_of(tx.execute(_requeue, {"b_id": job_id, "now": tx.now}).one())
     except IntegrityError as error:
@@ -267,7 +274,3 @@ def move_to_lanes(tx: Transaction, lanes: Iterable[tuple[str, str]]) -> None:
     """Put queued jobs on the lane that their type has now; `lanes`: (type, lane)."""
     for job_type, lane in lanes:
         tx.execute(_on_lane, {"b_type": job_type, "b_lane": lane})
-
-
-def with_reason(job: Job, reason: str | None) -> Job:
-    return replace(job, waiting_reason=reason)

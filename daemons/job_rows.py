@@ -1,9 +1,9 @@
 """A job as a row and as a value."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, bindparam, literal_column, select
+from sqlalchemy import ColumnElement, Table, bindparam, literal_column, select
 
 from daemons.errors import ErrorInfo
 from daemons.models import JobTable
@@ -11,7 +11,7 @@ from daemons.states import JobState, OnStop
 from daemons.transaction import Transaction
 from daemons.values import Job, Progress
 
-JOBS = JobTable.__table__
+JOBS = cast(Table, JobTable.__table__)
 _J = JOBS.c
 
 # Literals, not parameters: only then do the databases see that a partial index covers the question.

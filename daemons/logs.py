@@ -20,14 +20,14 @@ from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-MASK = "••••"
+from daemons.settings import MASK, SECRET_NAME
+
 SHORTEST_SECRET = 4
 """A known secret shorter than this is left alone: masking every "a" would hide the log, not the secret."""
 TEXT_CHARACTERS = 16_384
 _NESTING = 6
 _QUIET = ("uvicorn", "asyncio", "sqlalchemy", "alembic", "httpx2", "httpcore2", "websockets", "PIL")
 
-_SECRET_NAME = re.compile(r"pass(word|wd|phrase)|token|secret|api[-_]?key|authorization|cookie", re.IGNORECASE)
 _SHAPES = (
     (re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{4,}"), rf"\1\2{MASK}"),
     (
@@ -77,7 +77,7 @@ class Scrubber:
         return encoded(self.text(str(key)))
 
     def _named(self, name: str, value: object, depth: int) -> object:
-        return MASK if value and _SECRET_NAME.search(name) else self.value(value, depth)
+        return MASK if value and SECRET_NAME.search(name) else self.value(value, depth)
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         """Scrub a whole log event; a structlog processor."""

@@ -1,58 +1,242 @@
 """The whole engine, opened in order and closed in reverse.
 
-    database ─▶ journal, readings ─▶ roster, board ─▶ leases ─▶ registry ─▶ jobs, orders ─▶ executor ─▶ supervisor
+    data lock ─▶ tables ─▶ database ─▶ record keepers ─▶ registry ─▶ executor ─▶ supervisor
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
 
+from daemons import data_lock, schema
 from daemons.access import Access
+from daemons.ballast import Ballast
+from daemons.base import NAME
 from daemons.bus import Bus
 from daemons.clock import Clock, SystemClock
+from daemons.daemon_calls import CallServices
 from daemons.database import Database
 from daemons.dispatch.embedded import EmbeddedDispatcher
-from daemons.errors import Unavailable
+from daemons.errors import Invalid, Unavailable
 from daemons.executor import Executor
+from daemons.findings import Finding
 from daemons.jobs import Jobs
 from daemons.journal import Journal
+from daemons.killpoints import reach
 from daemons.leases import Leases
+from daemons.lifecycle import Engine
 from daemons.orders import Orders
 from daemons.readings import Readings
 from daemons.registry import Registry
+from daemons.retention import Retention
 from daemons.roster import Roster
 from daemons.settings import Settings
 from daemons.status import StatusBoard
 from daemons.supervisor import Supervisor
 from daemons.values import DaemonRow
+from daemons.workflow import Keepers
 
 GRACE = 6.0
 """Seconds daemons and jobs get to end when the process stops."""
-HOUSEKEEPING = 3600.0
-"""Seconds between two rounds of deleting what is too old."""
+FLUSH_SECONDS = 2.0
+"""Seconds after which what could not be written by then is left to the next start."""
+HOUSEKEEPING_SECONDS = 3600.0
 
 
 class Service:
-    """Everything that runs, by name. Made by `open_service`."""
+    """Everything that runs, by name. Made by `open_service`, which also opens and closes it."""
 
-    settings: Settings
-    clock: Clock
-    bus: Bus
-    database: Database
-    journal: Journal
-    readings: Readings
-    roster: Roster
-    board: StatusBoard
-    leases: Leases
-    registry: Registry
-    jobs: Jobs
-    orders: Orders
-    executor: Executor
-    supervisor: Supervisor
-    access: Access
-    boot: str
-    version: str
+    def __init__(self, settings: Settings, clock: Clock, findings: list[Finding]) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.boot = str(uuid4())
+        """Names this run of the process: revisions and sequence numbers begin anew with each."""
+        self.version = _version()
+        self.started_at = clock.now()
+        self.bus = Bus()
+        ballast = Ballast(settings.data_dir / "ballast", clock)
+        self.database = Database(settings.database_url, clock, self.bus, ballast=ballast)
+        self.journal = Journal(self.database, clock)
+        self.readings = Readings(self.database, clock)
+        self.leases = Leases(self.database, clock)
+        self.roster = Roster(self.database)
+        self.board = StatusBoard(self.database, clock, self.bus, self.journal, self.roster)
+        self.access = Access(
+            self.database,
+            clock,
+            auth=settings.auth,
+            password=settings.password.get_secret_value() if settings.password else None,
+            token=settings.token.get_secret_value() if settings.token else None,
+            token_file=settings.data_dir / "token",
+        )
+        self.registry = Registry.load(settings)
+        self.keepers = Keepers(self.registry.workflows, self.database, clock)
+        self.jobs = Jobs(self.database, clock)
+        dispatcher = EmbeddedDispatcher(self.bus)
+        self.orders = Orders(self.registry, self.jobs, dispatcher, self.database, clock, self.bus)
+        self.executor = Executor(
+            self.registry,
+            self.jobs,
+            self.orders,
+            dispatcher,
+            self.journal,
+            self.database,
+            clock,
+            self.bus,
+            worker=self.leases.manager_id,
+            slots=settings.lanes,
+            dead_workers=self.leases.dead_managers,
+            keepers=self.keepers,
+        )
+        services = CallServices(clock, self.journal, self.readings, self.orders, self.keepers)
+        engine = Engine(services, settings, self.leases, self.roster, self.board, self.registry)
+        self.supervisor = Supervisor(engine, self.database, self.bus)
+        self._findings = findings
+        self._is_open = False
+        self._stopping: asyncio.Task[None] | None = None
+
+    # Questions.
+
+    def is_ready(self) -> bool:
+        """Whether work is taken now."""
+        return self._is_open and self._stopping is None
+
+    def problems(self) -> list[Finding]:
+        """Return what a person should know of and mend."""
+        found = list(self._findings)
+        if self._stopping is not None:
+            found.append(Finding("ERR_STOPPING", "warning", "The deck is closing.", "Wait for it to come back."))
+        elif not self._is_open:
+            found.append(Finding("ERR_STARTING", "warning", "The deck is still opening.", "Wait a moment."))
+        if self.board.is_behind:
+            found.append(Finding("ERR_DATABASE_BEHIND", "error", "What is shown cannot be stored at the moment."))
+        for plugin in self.registry.broken:
+            what = f"The plug-in {plugin.module} could not be taken: {plugin.error.message}"
+            found.append(Finding(plugin.error.code, "error", what, plugin.error.remedy))
+        return found
+
+    # Commands that need the types of daemons.
+
+    async def add_daemon(
+        self,
+        type: str,
+        name: str,
+        configuration: Mapping[str, Any],
+        *,
+        enabled: bool = True,
+        auto_start: bool = False,
+    ) -> DaemonRow:
+        """Add an instance of a type. Raises Invalid naming the option, UnknownDaemonType or Conflict."""
+        if not NAME.fullmatch(name):
+            raise Invalid(
+                "A daemon's name begins with a small letter and has at most 63 of a-z, 0-9, _ and -.",
+                code="ERR_INVALID_NAME",
+            )
+        self.registry.validate_options(type, configuration)
+        return await self.roster.add(type, name, configuration, enabled=enabled, auto_start=auto_start)
+
+    async def edit_daemon(
+        self,
+        name: str,
+        *,
+        enabled: bool | None = None,
+        auto_start: bool | None = None,
+        configuration: Mapping[str, Any] | None = None,
+        configuration_revision: int | None = None,
+    ) -> DaemonRow:
+        """Change what is given. Raises Invalid naming the option, or StaleConfiguration."""
+        if configuration is not None:
+            self.registry.validate_options(self.board.get(name).row.type, configuration)
+        return await self.roster.edit(
+            name,
+            enabled=enabled,
+            auto_start=auto_start,
+            configuration=configuration,
+            configuration_revision=configuration_revision,
+        )
+
+    # Living.
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Open every part in order; close them in reverse."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.database)
+            reach("database opened")
+            await self.leases.join()
+            stack.push_async_callback(self._leave)
+            await self.roster.declare(self.registry.declared())
+            for part in (self.journal, self.readings, self.board, self.access):
+                await stack.enter_async_context(part)
+            reach("keepers opened")
+            kept = timedelta(days=self.settings.retention_days)
+            await stack.enter_async_context(Retention(self.database, self.clock, kept))
+            await stack.enter_async_context(self.executor)
+            reach("executor opened")
+            await stack.enter_async_context(self.supervisor)
+            stack.push_async_callback(self.stop)
+            housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
+            stack.callback(housekeeping.cancel)
+            self._is_open = True
+            yield
+
+    async def stop(self) -> None:
+        """End daemons and jobs together and have everything written; bounded. Safe to call twice."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(), name="service stop")
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        await asyncio.gather(self.supervisor.stop(GRACE), self.executor.stop(GRACE))
+        reach("work ended")
+        flushes = {
+            asyncio.create_task(self._flushed(part.flush()))
+            for part in (self.board, self.journal, self.readings)
+        }
+        await self.clock.settle(flushes, FLUSH_SECONDS)
+        reach("flushed")
+
+    @staticmethod
+    async def _flushed(flush: Any) -> None:
+        with suppress(Unavailable):
+            await flush
+
+    async def _leave(self) -> None:
+        # A database that is away learns of our end by our silence.
+        with suppress(Unavailable):
+            await self.leases.leave()
+
+    async def _keep_house(self) -> None:
+        while True:
+            with suppress(Unavailable):
+                oldest = self.clock.now() - timedelta(days=self.settings.retention_days)
+                await self.journal.prune(oldest)
+                await self.readings.prune(oldest)
+            await self.clock.sleep(HOUSEKEEPING_SECONDS)
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Service]:
+    """Open the engine on the data that `settings` name, for as long as the context lasts.
+
+    Raises Fatal, with an exit code and a remedy, when that cannot be: the data is served already, cannot be
+    written, or was written by a newer version.
+    """
+    clock = clock or SystemClock()
+    file = schema.sqlite_path(settings.database_url)
+    with data_lock.hold(file) if file else nullcontext():
+        reach("data held")
+        findings = await asyncio.to_thread(schema.prepare, settings.database_url, settings.data_dir, clock)
+        service = Service(settings, clock, findings)
+        async with service.running():
+            yield service
+
+
+def _version() -> str:
+    try:
+        return version("daemondeck")
+    except PackageNotFoundError:
+        return "0+unknown"

@@ -21,10 +21,12 @@ from daemons.errors import Fatal
 
 PREFIX = "DAEMONDECK_"
 MASK = "••••"
+SECRET_NAME = re.compile(r"pass(word|wd|phrase)|token|secret|api[-_]?key|authorization|cookie", re.IGNORECASE)
+"""What an option or a field is called whose value nobody may see."""
 LANES: Mapping[str, int] = {"default": 30, "io": 8, "cpu": 1}
 """Jobs that run at once in each lane, unless the settings say otherwise."""
 
-_NOT_FIELDS = frozenset({"config", "server"})
+_NOT_FIELDS = frozenset({"config", "server", "kill_at"})
 
 
 class BadSettings(Fatal):
@@ -95,7 +97,7 @@ class Settings(BaseSettings):
     log_lines_kept: int = Field(200_000, ge=1_000, description="Log lines kept in all; the oldest go first.")
     lanes: dict[str, Slots] = Field(default_factory=dict, description="Jobs that run at once in each lane.")
     daemons: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="Options of daemons: a section each, named like the daemon."
+        default_factory=dict, repr=False, description="Options of daemons: a section each, named like the daemon."
     )
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -229,11 +231,10 @@ def is_loopback(host: str) -> bool:
 
 
 _URL_PASSWORD = re.compile(r"(?P<before>://[^/@:]*:)(?P<password>[^/@]+)@")
-_SECRET_OPTION = re.compile(r"password|passphrase|token|secret|api_?key", re.IGNORECASE)
 
 
 def _masked(option: str, value: object) -> object:
-    return MASK if value and _SECRET_OPTION.search(option) else value
+    return MASK if value and SECRET_NAME.search(option) else value
 
 
 def _section(sections: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -65,7 +65,7 @@ class Worker:
             raise
         return self
 
-    async def run(self, request: Any, *, silence: float | None = None) -> AsyncIterator[Any]:
+    async def run(self, request: Any, *, silence: float | None = None) -> AsyncGenerator[Any, None]:
         """Send `request` and yield every result as it comes. Not reading to the end makes the worker unusable."""
         if not self.is_ready:
             raise Conflict("The worker has not finished its last request or has ended.", code="ERR_WORKER_BUSY")
@@ -213,7 +213,7 @@ class Worker:
     async def _end(self) -> None:
         """Hang up, ask, then force; bounded, whatever the process and its children do."""
         try:
-            if self._requests is not None:
+            if self._requests is not None and not self._requests.is_closing():
                 self._requests.abort()
             self._signal(signal.SIGTERM)
             await self._clock.wait(self._exited, self._spec.grace)

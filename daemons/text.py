@@ -55,7 +55,7 @@ def _mark_between_lines(found: re.Match[str]) -> str:
 
 
 def check_json(value: JsonValue, name: str = "value", *, limit: int = JSON_BYTES) -> None:
-    """Raise Invalid, naming the place, unless `value` can be stored as JSON of at most `limit` bytes and read back equal.
+    """Raise Invalid, naming the place, unless `value` can be stored as JSON of at most `limit` bytes and read back.
 
     Tuples count as arrays. NaN, infinities, half characters and more than JSON_DEPTH levels are refused.
     """

@@ -1,8 +1,10 @@
-"""What a unit of work gets to write with."""
+"""What a unit of work gets to write with, and what it is while it waits for its turn."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.sql import Executable
@@ -13,10 +15,11 @@ from daemons.events import Event
 class Transaction:
     """One write transaction: execute statements, announce what will be true once it is committed."""
 
-    __slots__ = ("announcements", "connection", "now")
+    # The connection is nobody else's: a commit by hand would commit the neighbours in the batch too.
+    __slots__ = ("_connection", "announcements", "now")
 
     def __init__(self, connection: Connection, now: datetime) -> None:
-        self.connection = connection
+        self._connection = connection
         self.now = now
         self.announcements: list[Event] = []
 
@@ -24,7 +27,7 @@ class Transaction:
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
         """Run a Core statement; a sequence of parameters runs it for each as one executemany."""
-        result = self.connection.execute(statement, parameters)
+        result = self._connection.execute(statement, parameters)
         assert isinstance(result, CursorResult)
         return result
 
@@ -34,4 +37,23 @@ class Transaction:
 
     @property
     def is_sqlite(self) -> bool:
-        return self.connection.dialect.name == "sqlite"
+        return self._connection.dialect.name == "sqlite"
+
+
+T = TypeVar("T")
+Unit = Callable[[Transaction], T]
+"""A plain function of a transaction: no await, no effect but its rows and announcements, repeatable."""
+
+
+@dataclass(eq=False, slots=True)
+class PendingUnit:
+    """A unit in line, and whom to tell."""
+
+    unit: Unit[Any]
+    durable: bool
+    since: float
+    future: "asyncio.Future[Any]"
+    result: Any = None
+    error: BaseException | None = None
+    announcements: list[Event] = field(default_factory=list)
+    is_answered: bool = False

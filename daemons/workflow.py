@@ -1,10 +1,15 @@
 """What a workflow's folder exports: everything the deck needs to know of it, in one value."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from daemons.base import BaseDaemon
+from daemons.clock import Clock
+from daemons.database import Database
+from daemons.errors import UnknownName
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +23,18 @@ class Workflow:
     keeper: type[Any] | None = None  #: made with (database, clock) when the service opens
     settings: type[Any] | None = None  #: a pydantic model, for an external system of its own
     commands: Any = None  #: a typer application, added to the command line under `name`
+
+
+class Keepers:
+    """The record keepers of all workflows, by their class: how daemons, jobs, pages and calls get at them."""
+
+    def __init__(self, workflows: Iterable[Workflow], database: Database, clock: Clock) -> None:
+        kinds = [workflow.keeper for workflow in workflows if workflow.keeper is not None]
+        self._keepers = {kind: kind(database, clock) for kind in kinds}
+
+    def get(self, kind: type[K]) -> K:
+        """Return the one keeper of that class. Raises UnknownName when no workflow brought it."""
+        keeper = self._keepers.get(kind)
+        if not isinstance(keeper, kind):
+            raise UnknownName(f"No workflow has a keeper {kind.__name__}.")
+        return keeper

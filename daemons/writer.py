@@ -5,17 +5,16 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
+from daemons.ballast import RECHECK, Ballast
 from daemons.clock import Clock
-from daemons.errors import StorageFull, Unavailable
-from daemons.events import Event
-from daemons.transaction import Transaction
+from daemons.errors import Unavailable
+from daemons.storage_errors import is_full, sqlite_code, translated
+from daemons.transaction import PendingUnit, Transaction, Unit
 
 BATCH_UNITS = 512
 """Units committed together at the most."""
@@ -23,34 +22,31 @@ LOCK_BUDGET = 5.0
 """Seconds a unit waits for another program's lock before it is refused."""
 
 
-@dataclass(eq=False, slots=True)
-class PendingUnit:
-    """A unit in line, and whom to tell."""
-
-    unit: Callable[[Transaction], Any]
-    durable: bool
-    since: float
-    future: "asyncio.Future[Any]"
-    result: Any = None
-    error: BaseException | None = None
-    announcements: list[Event] = field(default_factory=list)
-
-
-class TransactionGone(Exception):
-    """SQLite rolled the whole transaction back by itself (disk full, I/O error, no memory)."""
+class TransactionGone(Unavailable):
+    """The database undid the transaction by itself."""
 
 
 class SqliteWriter:
     """Owns the only writing connection, in a thread of its own, from enter to exit."""
 
-    def __init__(self, engine: Engine, clock: Clock, deliver: Callable[[list[PendingUnit]], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        deliver: Callable[[list[PendingUnit]], None],
+        ballast: Ballast | None = None,
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._deliver = deliver
-        self._line: deque[PendingUnit] = deque()
+        self._ballast = ballast
+        # Shared with the event loop, under the condition's lock.
         self._wake = threading.Condition()
+        self._line: deque[PendingUnit] = deque()
         self._closing = False
+        # The thread's own.
         self._thread = threading.Thread(target=self._work, name="daemondeck-writer", daemon=True)
+        self._connection: Connection | None = None
         self._synchronous = ""
 
     async def __aenter__(self) -> Self:
@@ -69,7 +65,7 @@ class SqliteWriter:
             self._wake.notify()
         await self._closed.wait()
 
-    def submit(self, unit: Callable[[Transaction], Any], durable: bool) -> "asyncio.Future[Any]":
+    def submit(self, unit: Unit[Any], durable: bool) -> "asyncio.Future[Any]":
         """Put `unit` in line; its result is delivered on the event loop after the commit."""
         pending = PendingUnit(unit, durable, self._clock.monotonic(), self._loop.create_future())
         with self._wake:
@@ -83,136 +79,160 @@ class SqliteWriter:
 
     def _work(self) -> None:
         try:
-            connection = self._engine.connect()
-        except Exception as error:  # whatever it is, the opener must hear it
-            self._tell(self._fail_open, error)
+            self._connected()
+            if self._ballast is not None:
+                self._ballast.make()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the opener must hear it
+            self._tell(self._opened.set_exception, translated(error))
             return
         self._tell(self._opened.set_result, None)
         try:
-            while batch := self._next_batch():
-                self._commit(connection, batch)
+            while (batch := self._next_batch()) is not None:
+                self._serve(batch)
         finally:
-            connection.close()
+            self._disconnect()
             self._tell(self._closed.set)
 
-    def _fail_open(self, error: BaseException) -> None:
-        self._closed.set()
-        self._opened.set_exception(error)
-
     def _tell(self, function: Callable[..., object], *arguments: object) -> None:
-        # A closed loop has nobody left to tell.
-        if not self._loop.is_closed():
+        try:
             self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:
+            return  # A closed loop has nobody left to tell.
 
-    def _next_batch(self) -> list[PendingUnit]:
+    def _next_batch(self) -> list[PendingUnit] | None:
+        """Return the units in line, none when it is time to look at the ballast, or None at the end."""
         with self._wake:
             while not self._line and not self._closing:
-                self._wake.wait()
+                full = self._ballast is not None and self._ballast.is_released
+                if not self._wake.wait(RECHECK if full else None):
+                    return []
+            if not self._line:
+                return None
             batch = [self._line.popleft() for _ in range(min(len(self._line), BATCH_UNITS))]
-        return [pending for pending in batch if not pending.future.cancelled()] or (batch and self._next_batch())
+        return [pending for pending in batch if not pending.future.cancelled()]
 
-    def _commit(self, connection: Connection, batch: list[PendingUnit]) -> None:
-        batch = self._begin(connection, batch)
+    def _serve(self, batch: list[PendingUnit]) -> None:
+        if self._ballast is not None:
+            self._ballast.recheck()
+        try:
+            if batch:
+                self._commit(batch)
+        except BaseException as error:  # noqa: BLE001 - the callers must be answered, and the thread must go on
+            waiting = [pending for pending in batch if not pending.is_answered]
+            for pending in waiting:
+                pending.error = translated(error)
+                if pending.error is error:
+                    pending.error = Unavailable("The database failed unexpectedly.", code="ERR_INTERNAL")
+                    pending.error.__cause__ = error
+            self._answer(waiting)
+            self._disconnect()
+
+    def _commit(self, batch: list[PendingUnit]) -> None:
+        """Run and commit the units of `batch` together, or each alone when together they cannot."""
+        connection = self._connected()
+        raw = _raw(connection)
+        batch = self._begin(raw, batch)
         if not batch:
             return
         try:
-            self._run_all(connection, batch)
-            _raw(connection).execute("COMMIT")
+            self._run_all(connection, raw, batch)
+            if raw.in_transaction:
+                raw.execute("COMMIT")
         except (TransactionGone, sqlite3.Error) as error:
-            self._undo(connection)
-            if len(batch) == 1:
-                batch[0].error = _translate(batch[0].error or error)
-            else:
-                # The neighbours of the unit that broke the transaction did nothing wrong: each gets its own.
-                for pending in batch:
-                    pending.error = None
-                    self._commit(connection, [pending])
-                return
-        self._tell(self._deliver, batch)
+            cause = error.__cause__ or error
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            if sqlite_code(cause) == sqlite3.SQLITE_IOERR and not isinstance(error, TransactionGone):
+                # A commit that the disk refused may still have reached it: only the callers can find out.
+                raise
+            self._repeat_alone(batch, cause)
+            return
+        for pending in batch:
+            if pending.error is not None:
+                pending.error = translated(pending.error)
+        self._answer(batch)
 
-    def _begin(self, connection: Connection, batch: list[PendingUnit]) -> list[PendingUnit]:
+    def _repeat_alone(self, batch: list[PendingUnit], cause: BaseException) -> None:
+        freed = is_full(cause) and self._ballast is not None and self._ballast.release()
+        if len(batch) == 1 and not freed:
+            batch[0].error = translated(cause)
+            self._answer(batch)
+            return
+        # The neighbours of the unit that broke the transaction did nothing wrong: each gets its own.
+        for pending in batch:
+            pending.error = None
+            pending.announcements = []
+            self._commit([pending])
+
+    def _begin(self, raw: sqlite3.Connection, batch: list[PendingUnit]) -> list[PendingUnit]:
         """Take the write lock; answer the units that waited too long for it, and return the others."""
-        self._set_synchronous(connection, "FULL" if any(pending.durable for pending in batch) else "NORMAL")
+        self._set_synchronous(raw, "FULL" if any(pending.durable for pending in batch) else "NORMAL")
         while batch:
             try:
-                _raw(connection).execute("BEGIN IMMEDIATE")
+                raw.execute("BEGIN IMMEDIATE")
                 return batch
             except sqlite3.Error as error:
+                if sqlite_code(error) != sqlite3.SQLITE_BUSY:
+                    raise
                 now = self._clock.monotonic()
-                busy = "locked" in str(error) or "busy" in str(error)
-                late = [p for p in batch if not busy or self._closing or now - p.since >= LOCK_BUDGET]
+                late = [p for p in batch if self._closing or now - p.since >= LOCK_BUDGET or p.future.cancelled()]
                 for pending in late:
-                    pending.error = _translate(error)
-                if late:
-                    self._tell(self._deliver, late)
-                batch = [pending for pending in batch if pending not in late]
+                    pending.error = translated(error)
+                self._answer(late)
+                batch = [pending for pending in batch if not pending.is_answered]
         return batch
 
-    def _set_synchronous(self, connection: Connection, level: str) -> None:
+    def _set_synchronous(self, raw: sqlite3.Connection, level: str) -> None:
         if level != self._synchronous:
-            _raw(connection).execute(f"PRAGMA synchronous={level}")
+            raw.execute(f"PRAGMA synchronous={level}")
             self._synchronous = level
 
-    def _run_all(self, connection: Connection, batch: list[PendingUnit]) -> None:
-        raw = _raw(connection)
+    def _run_all(self, connection: Connection, raw: sqlite3.Connection, batch: list[PendingUnit]) -> None:
+        """Run every unit; what a failed one wrote is undone. Raises TransactionGone if that took the others along."""
         alone = len(batch) == 1
         for pending in batch:
             if not alone:
                 raw.execute("SAVEPOINT unit")
-            transaction = Transaction(connection, self._clock.now())
-            try:
-                pending.result = pending.unit(transaction)
-                pending.announcements = transaction.announcements
-            except Exception as error:  # a unit's own failure is its caller's, not the thread's
-                pending.error = error
-            if not raw.in_transaction:
+            self._run(connection, pending)
+            # A full disk, a failed read and too little memory make SQLite roll everything back by itself.
+            if not raw.in_transaction or (is_full(pending.error) and self._has_ballast()):
                 raise TransactionGone from pending.error
             if pending.error is not None:
                 raw.execute("ROLLBACK" if alone else "ROLLBACK TO unit")
-            if alone:
-                if pending.error is not None:
-                    raw.execute("BEGIN IMMEDIATE")
-            else:
+            if not alone:
                 raw.execute("RELEASE unit")
-        for pending in batch:
-            if pending.error is not None:
-                pending.error = _translate(pending.error)
 
-    def _undo(self, connection: Connection) -> None:
-        if _raw(connection).in_transaction:
-            _raw(connection).execute("ROLLBACK")
+    def _run(self, connection: Connection, pending: PendingUnit) -> None:
+        transaction = Transaction(connection, self._clock.now())
+        try:
+            pending.result = pending.unit(transaction)
+            pending.announcements = transaction.announcements
+        except BaseException as error:  # noqa: BLE001 - a unit's own failure is its caller's, not the thread's
+            pending.error = error
+
+    def _has_ballast(self) -> bool:
+        return self._ballast is not None and not self._ballast.is_released
+
+    def _answer(self, batch: list[PendingUnit]) -> None:
+        for pending in batch:
+            pending.is_answered = True
+        if batch:
+            self._tell(self._deliver, batch)
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            self._synchronous = ""
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except BaseException:  # noqa: BLE001 - it is given up because it does not work
+                return
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:
-    raw = connection.connection.dbapi_connection
-    assert isinstance(raw, sqlite3.Connection)
-    return raw
-
-
-def _translate(error: BaseException) -> BaseException:
-    """Turn SQLite's own complaints into errors that say what to do."""
-    inner = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(inner, sqlite3.OperationalError):
-        return error
-    text = str(inner)
-    if "full" in text:
-        return _caused(StorageFull(), error)
-    if "locked" in text or "busy" in text:
-        return _caused(Unavailable("Another program holds the database's write lock."), error)
-    if "readonly" in text or "read-only" in text:
-        return _caused(
-            Unavailable(
-                "The database cannot be written: it is read-only.",
-                code="ERR_READ_ONLY",
-                remedy="Make the data directory writable for this user.",
-            ),
-            error,
-        )
-    if "disk I/O" in text:
-        return _caused(Unavailable("The disk refused a read or write of the database.", code="ERR_DISK"), error)
-    return error
-
-
-def _caused(new: BaseException, cause: BaseException) -> BaseException:
-    new.__cause__ = cause
-    return new
+    return cast(sqlite3.Connection, connection.connection.dbapi_connection)

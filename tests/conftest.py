@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from daemons.bus import Bus
-from daemons.database import Database, normalise_url, sqlite_engine
-from daemons.models import Base
+from daemons.clock import SystemClock
+from daemons.database import Database
+from daemons.schema import upgrade
 from tests.fake_clock import FakeClock
 from tests.postgres_server import PostgresServer, open_server
 from tests.recorder import Recorder
@@ -60,19 +60,15 @@ def postgres() -> Iterator[PostgresServer]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a migrated SQLite file to copy."""
     path = tmp_path_factory.mktemp("template") / "template.db"
-    engine = sqlite_engine(normalise_url(f"sqlite:///{path}"))
-    Base.metadata.create_all(engine)
-    engine.dispose()
+    upgrade(f"sqlite:///{path}", path.parent, SystemClock())
     return path
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: PostgresServer) -> Iterator[str]:
+def postgres_template(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the name of a migrated PostgreSQL database to copy."""
     name = postgres.create()
-    engine = create_engine(postgres.url(name))
-    Base.metadata.create_all(engine)
-    engine.dispose()
+    upgrade(postgres.url(name).render_as_string(hide_password=False), tmp_path_factory.mktemp("data"), SystemClock())
     yield name
     postgres.drop(name)
 

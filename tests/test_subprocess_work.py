@@ -79,8 +79,9 @@ async def test_results_arrive_one_by_one_while_the_rest_is_still_being_worked_on
 
     async with toy() as worker:
         stream = worker.run({"do": "items", "items": [["a", str(gates[0])], ["b", str(gates[1])]]})
+        reading = asyncio.create_task(anext(stream))
         await asyncio.to_thread(gates[0].write_bytes, b"")
-        first = await anext(stream)
+        first = await reading
         await asyncio.to_thread(gates[1].write_bytes, b"")
         rest = [result async for result in stream]
 

@@ -10,11 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemons.access import ANYONE, SESSION_LIFE, Access, Identity
 from daemons.errors import DaemonError, Denied
 from web.context import is_api, origin_of, own_path
+from web.listener import SESSION_ENDED
 from web.problems import NotSignedIn
 from web.security import SAFE_METHODS, is_secure
 
-SESSION_ENDED = 4401
-"""Close code of a socket whose session or token does not stand."""
 _OPEN_PATHS = frozenset({"/signin", "/healthz", "/readyz"})
 _OWN_AFFAIRS = frozenset({"/signin", "/signout"})
 

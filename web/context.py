@@ -1,13 +1,14 @@
 """What every request carries: the service, the page's tools, and who asks."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from daemons.access import Identity
 from daemons.service import Service
-from web.assets import Assets
 from web.live import Hub
 from web.templating import Templates
 
@@ -18,8 +19,8 @@ class Context:
 
     service: Service
     templates: Templates
-    assets: Assets
     hub: Hub
+    openapi: dict[str, Any]
 
 
 def context_of(scope: Scope) -> Context:
@@ -67,3 +68,9 @@ def is_api(scope: Scope) -> bool:
     """Whether the answer has to be JSON."""
     path = own_path(scope)
     return path == "/api" or path.startswith("/api/") or path in ("/healthz", "/readyz", "/metrics")
+
+
+def own_address(scope: Scope) -> str:
+    """Return the address under which this request reached us, base path included; its host was checked."""
+    scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
+    return f"{scheme}://{Headers(scope=scope)['host']}{scope.get('root_path', '')}"

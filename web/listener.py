@@ -21,6 +21,8 @@ LINES_HELD = 500
 PAGES_HELD = 20
 CLOSE_SECONDS = 1.0
 TRY_AGAIN_LATER = 1013
+SESSION_ENDED = 4401
+"""Close code of a socket whose session or token does not stand; pages then ask to sign in."""
 # What servers raise when the peer is gone or the socket is closed already.
 _GONE = (OSError, RuntimeError)
 
@@ -40,7 +42,7 @@ class Backlog(Protocol):
 class LatestWins:
     """Keeps the newest frame of each entity, and the newest log lines, in the order of their numbers."""
 
-    def __init__(self, say_dropped: Callable[[int], str]) -> None:
+    def __init__(self, say_dropped: Callable[[int, int], str]) -> None:
         self._say_dropped = say_dropped
         self._frames: dict[object, Frame] = {}
         self._lines: deque[int] = deque()
@@ -62,12 +64,13 @@ class LatestWins:
         self._frames[frame.seq] = frame
 
     def pop(self) -> str | None:
-        if self._dropped:
-            count, self._dropped = self._dropped, 0
-            return self._say_dropped(count)
         if not self._frames:
             return None
-        frame = self._frames.pop(next(iter(self._frames)))
+        first = next(iter(self._frames))
+        if self._dropped:
+            count, self._dropped = self._dropped, 0
+            return self._say_dropped(self._frames[first].seq - 1, count)
+        frame = self._frames.pop(first)
         if frame.key is None:
             self._lines.popleft()
         return frame.text
@@ -93,7 +96,7 @@ class ReadAgain:
 class Listener:
     """One accepted socket. Until `begin` has returned, everything offered is kept."""
 
-    __slots__ = ("_abort", "_backlog", "_closing", "_clock", "_send", "_since", "_task", "is_gone", "session_id")
+    __slots__ = ("_abort", "_backlog", "_clock", "_closing", "_send", "_since", "_task", "is_gone", "session_id")
 
     def __init__(
         self, send: Send, abort: Callable[[], None], clock: Clock, backlog: Backlog, session_id: str | None
@@ -137,9 +140,11 @@ class Listener:
 
     def check(self, patience: float) -> bool:
         """Cut the connection and return True if the client has taken nothing for `patience` seconds."""
+        if self.is_gone:
+            return False
         now = self._clock.monotonic()
         is_stalled = self._since is not None and now - self._since > patience
-        is_late = self._closing is not None and not self.is_gone and now - self._closing[2] > CLOSE_SECONDS
+        is_late = self._closing is not None and now - self._closing[2] > CLOSE_SECONDS
         if is_stalled or is_late:
             self.is_gone = True
             self._abort()
@@ -173,7 +178,7 @@ class Listener:
     async def _catch_up(self) -> None:
         while self._closing is None and (text := self._backlog.pop()) is not None:
             await self._tell(text)
-        if self._closing is not None:
+        if self._closing is not None and not self.is_gone:
             await self._say_close(*self._closing[:2])
         # No await between the last look and this: what is offered from here on is sent directly.
         self._since = None
@@ -190,14 +195,9 @@ class Listener:
 @types.coroutine
 def _resume(sending: Coroutine[Any, Any, None], waited_for: object) -> Generator[Any, Any, None]:
     """Go on with a coroutine that was stepped once: hand its first future to the task that awaits this."""
-    while True:
-        try:
-            value = yield waited_for
-        except BaseException as error:
-            step = sending.throw(error)
-        else:
-            try:
-                step = sending.send(value)
-            except StopIteration:
-                return
-        waited_for = step
+    try:
+        yield waited_for
+    except BaseException:
+        sending.close()
+        raise
+    yield from sending

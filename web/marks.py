@@ -40,7 +40,7 @@ _JOB_MARKS = {
     JobState.FAILED: Mark("✕", "failed", "bad"),
     JobState.CANCELLED: Mark("–", "cancelled", "calm"),
 }
-_WAITING = Mark("⧗", "waiting", "warn")
+_WAITING = Mark("…", "waiting", "warn")
 _ON_ITS_WAY = {DaemonState.STARTING, DaemonState.RUNNING, DaemonState.BACKOFF}
 
 

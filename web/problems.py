@@ -78,11 +78,15 @@ STATUSES: tuple[tuple[type[DaemonError], int], ...] = (
     (StorageFull, 507),
     (Unavailable, 503),
 )
+#: Codes that stand for another status than their class.
+CODES = {"ERR_KEY_REUSED": 422}
 RETRY_SECONDS = 5
 
 
 def status_of(error: DaemonError) -> int:
     """Return the HTTP status that tells what kind of error this is."""
+    if error.error_code in CODES:
+        return CODES[error.error_code]
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
 
 
@@ -152,7 +156,7 @@ class Failures:
             if started:
                 raise
             await _deliver(await answer_error(HTTPConnection(scope), error), scope, receive, send)
-        except Exception as error:  # noqa: BLE001 - the last door before the server, which would show less
+        except Exception as error:
             log.exception("A request failed.", method=scope.get("method"), path=scope["path"])
             if started or scope["type"] == "websocket":
                 raise
@@ -165,7 +169,7 @@ async def _deliver(response: Response, scope: Scope, receive: Receive, send: Sen
     """Send an answer; to a socket that was not accepted it is the refusal of the handshake."""
     if scope["type"] == "http":
         return await response(scope, receive, send)
-    if "websocket.http.response" not in scope.get("extensions", {}) or response.status_code == 403:
+    if "websocket.http.response" not in scope.get("extensions", {}) or response.status_code in (403, 421):
         return await send({"type": "websocket.close", "code": 1008})
 
     async def refuse(message: Message) -> None:

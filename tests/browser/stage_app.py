@@ -46,9 +46,9 @@ def daemon(name: str, title: str, state: DaemonState, **changes: Any) -> Daemon:
         id=str(uuid.uuid5(uuid.NAMESPACE_DNS, name)), name=name, type=name, title=title,
         description="Checks the drop folder and describes what is new.", enabled=True, auto_start=False,
         desired=Desired.OFF if state is DaemonState.STOPPED else Desired.ON, desired_reason=None, paused_until=None,
-        state=state, state_reason=None, stop_mode=None, started_at=now - timedelta(hours=2), restarts=0, last_error=None,
-        configuration={"interval": 300}, configuration_revision=1, switched_at=None, restart_revision=0,
-        wake_revision=0, reset_revision=0, created_at=now,
+        state=state, state_reason=None, stop_mode=None, started_at=now - timedelta(hours=2), restarts=0,
+        last_error=None, configuration={"interval": 300}, configuration_revision=1, switched_at=None,
+        restart_revision=0, wake_revision=0, reset_revision=0, created_at=now,
     )  # fmt: skip
     live = Live(revision=1, last_heartbeat=now, status_updated_at=now)
     return Daemon(replace(row, **changes), live._replace(**live_fields))
@@ -59,8 +59,8 @@ def job(number: int, state: JobState, **changes: Any) -> Job:
     made = Job(
         id=str(uuid.UUID(int=number << 96 | 1)), type="describe_batch", lane="default", state=state, daemon_id=None,
         daemon_name="night_watch", parent_id=None, key=None, unique=None,
-        args={"paths": ["Holiday/IMG_0001.jpg"]}, result=None, progress=None, error=None, attempt=1, failures=0, crashes=0,
-        max_attempts=3, priority=0, on_stop=OnStop.CONTINUE, run_after=now, waiting_reason=None,
+        args={"paths": ["Holiday/IMG_0001.jpg"]}, result=None, progress=None, error=None, attempt=1, failures=0,
+        crashes=0, max_attempts=3, priority=0, on_stop=OnStop.CONTINUE, run_after=now, waiting_reason=None,
         created_at=now - timedelta(minutes=number), started_at=now, finished_at=None, worker="host-1", revision=1,
     )  # fmt: skip
     return replace(made, **changes)
@@ -119,7 +119,9 @@ def line(number: int, message: str) -> LogLine:
 
 
 def description(number: int) -> dict[str, Any]:
-    text = "A landscape of 4032 × 3024 pixels, mostly blue and sand, bright and sharp, taken with a camera in July 2024."
+    text = (
+        "A landscape of 4032 × 3024 pixels, mostly blue and sand, bright and sharp, taken with a camera in July 2024."
+    )
     failure = {"code": "ERR_IMAGE_TRUNCATED", "message": "The file ends early.", "remedy": "Copy the file again."}
     return {
         "id": str(uuid.UUID(int=number)), "path": f"Holiday/IMG_{number:04}.jpg", "folder": "Holiday",
@@ -131,9 +133,12 @@ def description(number: int) -> dict[str, Any]:
 
 def example_daemons(job_id: str) -> list[Daemon]:
     now = datetime.now(UTC)
-    error = LastError("ERR_CONNECTION_REFUSED", "Stash did not answer on port 9999.", now, "Start Stash, or set stash.url.")
+    error = LastError(
+        "ERR_CONNECTION_REFUSED", "Stash did not answer on port 9999.", now, "Start Stash, or set stash.url."
+    )
     return [
-        daemon("night_watch", "Night watch", DaemonState.RUNNING, current_status="Describing item 3 of 25: IMG_0003.jpg",
+        daemon("night_watch", "Night watch", DaemonState.RUNNING,
+               current_status="Describing item 3 of 25: IMG_0003.jpg",
                current_job_id=job_id, current_job_type="describe_batch", progress=Progress(5430, 31841)),
         daemon("stash_sync", "Stash sync", DaemonState.FAILED, restarts=5, last_error=error, desired=Desired.ON),
         daemon("demo", "Demo", DaemonState.RUNNING, current_status="Sleeping until the next round",
@@ -141,12 +146,15 @@ def example_daemons(job_id: str) -> list[Daemon]:
         daemon("cleaner", "Cleaner", DaemonState.STOPPED, status_updated_at=None),
         daemon("importer", "Importer", DaemonState.PAUSED, desired=Desired.PAUSED, desired_reason="backup tonight",
                paused_until=now + timedelta(hours=3)),
-        daemon("crashing", "Crashing", DaemonState.BACKOFF, restarts=2, state_reason="next try in 4 s", last_error=error),
+        daemon("crashing", "Crashing", DaemonState.BACKOFF, restarts=2, last_error=error,
+               state_reason="next try in 4 s"),
     ]  # fmt: skip
 
 
 def example_jobs() -> list[Job]:
-    inner = ErrorInfo("ERR_EMBEDDINGS_MISSING", "There are no embeddings for this scene.", "Traceback …", "Run embed first.")
+    inner = ErrorInfo(
+        "ERR_EMBEDDINGS_MISSING", "There are no embeddings for this scene.", "Traceback …", "Run embed first."
+    )
     error = ErrorInfo("ERR_PREREQ_FAILED", "A step this one needs has failed.", "Traceback …", None, inner)
     now = datetime.now(UTC)
     return [
@@ -167,8 +175,8 @@ async def show_daemon(request: Request) -> Response:
     stage: Stage = request.app.state.stage
     options = [{"name": "interval", "value": 300, "source": "default", "description": "Seconds between two looks."}]
     return stage.templates.page(
-        "pages/daemon.html", viewer=stage.viewer, daemon=stage.daemons[request.path_params["name"]], lines=stage.lines[-200:],
-        history=stage.history, jobs=list(stage.jobs.values()), options=options,
+        "pages/daemon.html", viewer=stage.viewer, daemon=stage.daemons[request.path_params["name"]],
+        lines=stage.lines[-200:], history=stage.history, jobs=list(stage.jobs.values()), options=options,
     )  # fmt: skip
 
 
@@ -192,16 +200,19 @@ async def show_job(request: Request) -> Response:
 
 async def show_descriptions(request: Request) -> Response:
     stage: Stage = request.app.state.stage
-    shown = {"descriptions": stage.descriptions, "next": None, "filters": dict(request.query_params)}
-    return stage.templates.page("pages/descriptions.html", viewer=stage.viewer, **shown)
+    return stage.templates.page(
+        "pages/descriptions.html", viewer=stage.viewer, descriptions=stage.descriptions, next=None,
+        filters=dict(request.query_params),
+    )  # fmt: skip
 
 
 async def show_signin(request: Request) -> Response:
     stage: Stage = request.app.state.stage
     code = request.query_params.get("code")
     password = request.query_params.get("mode") == "password"
-    shown = {"code": code, "password_login": password, "problem": None, "next": ""}
-    return stage.templates.page("pages/signin.html", viewer=None, **shown)
+    return stage.templates.page(
+        "pages/signin.html", viewer=None, code=code, password_login=password, problem=None, next=""
+    )
 
 
 async def command(request: Request) -> Response:
@@ -318,7 +329,12 @@ def main(port: int) -> None:
     routes = [Route("/stage", control, methods=["POST"]), Mount(BASE_PATH, routes=pages)]
     app = Starlette(routes=routes, middleware=[Middleware(StrictPolicy)], lifespan=lifespan)
     config = uvicorn.Config(
-        app, port=port, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False, timeout_graceful_shutdown=1
+        app,
+        port=port,
+        log_level="warning",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=1,
     )
     server = Announced(config)
     server.run()

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -26,9 +27,11 @@ PAGES = {
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_and_is_accessible(page: Page, deck: Deck, name: str, width: int, scheme: str) -> None:
+def test_it_fits_and_is_accessible(
+    page: Page, deck: Deck, name: str, width: int, scheme: Literal["light", "dark"]
+) -> None:
     page.set_viewport_size({"width": width, "height": 844})
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme)
 
     page.goto(deck.url(PAGES[name]))
     if not name.startswith("signin"):
@@ -68,4 +71,8 @@ def test_it_works_without_scripts(browser: Browser, deck: Deck) -> None:
 def keep_picture(page: Page, name: str) -> None:
     """Save what the page looks like, when asked to by DAEMONDECK_SCREENSHOTS=folder."""
     if folder := os.environ.get("DAEMONDECK_SCREENSHOTS"):
+        width, height = page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
+        size = page.viewport_size
+        page.set_viewport_size({"width": width, "height": height + 400})  # rows out of view are not drawn
         page.screenshot(path=Path(folder, f"{name}.png"), full_page=True)
+        page.set_viewport_size(size or {"width": width, "height": height})

@@ -1,6 +1,6 @@
 """What the page shows while the deck lives: changes without reload, nothing lost under the reader's hands."""
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.conftest import Deck
 
@@ -104,7 +104,6 @@ def test_log_lines_follow_until_the_reader_scrolls_up(page: Page, deck: Deck) ->
     open_live(page, deck, "/daemons/night_watch")
     log = page.locator("#log")
 
-    log.evaluate("list => { list.scrollTop = list.scrollHeight }")
     deck.ask("log", message="the newest line")
     expect(page.get_by_text("the newest line")).to_be_in_viewport()
 
@@ -167,7 +166,12 @@ def test_a_job_that_ends_shows_it_on_its_own_page(page: Page, deck: Deck) -> Non
 
 def test_hostile_text_is_shown_and_never_runs(page: Page, deck: Deck) -> None:
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+
+    def refuse(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
     open_live(page, deck)
 
     deck.ask("change", name="night_watch", current_status=HOSTILE, current_job_type=HOSTILE, title=HOSTILE)

@@ -31,5 +31,6 @@ const log = (() => {
     waiting = [...waiting.slice(1 - KEPT), line];
   }
 
+  at("log")?.scrollTo(0, at("log").scrollHeight);
   return { append };
 })();

@@ -3,8 +3,7 @@
 (() => {
   const VERDICT = 12_000;  // a heartbeat comes every 5 s; later than this, the server counts as gone
   const at = (id) => document.getElementById(id);
-  const icon = document.querySelector("link[rel=icon]");
-  const title = document.title;
+  const icon = document.querySelector("link[rel=icon]"), title = document.title;
   let seen = Date.now(), checked = seen, offline = false, ended = false, reload = null;
 
   function tell(text, kind = "") {

@@ -1,0 +1,77 @@
+"""All commands under one roof, and what becomes of their errors."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daemons.cli import configuration, daemons, jobs, logs, serve, storage, tokens
+from daemons.cli.exits import CommandError, Exit
+from daemons.cli.options import Options, Output, hoist
+from daemons.cli.printing import complain
+from daemons.errors import DaemonError, Fatal
+
+app = typer.Typer(
+    name="daemondeck",
+    help="Runs daemons and their jobs, and shows what each is doing right now.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command()(serve.serve)
+app.command()(daemons.status)
+app.command()(daemons.start)
+app.command()(daemons.stop)
+app.command()(daemons.restart)
+app.command()(daemons.pause)
+app.command()(daemons.resume)
+app.command()(daemons.wake)
+app.command()(daemons.reset)
+app.command()(logs.logs)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(storage.app, name="db")
+app.add_typer(configuration.app, name="config")
+app.add_typer(tokens.app, name="token")
+
+
+@app.callback()
+def remember_options(
+    context: typer.Context,
+    server: Annotated[
+        str | None,
+        typer.Option(envvar="DAEMONDECK_SERVER", help="Address of the deck; default: the one of --data-dir."),
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(help="Bearer token; default: DAEMONDECK_TOKEN or the deck's file.")
+    ] = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="How results are written.")] = Output.TABLE,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing but results and errors.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds to wait for an answer or an end.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the deck keeps its data.")] = None,
+) -> None:
+    context.obj = Options(server, token, output, quiet, no_color, timeout, config, data_dir)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code. What is wrong is told on stderr, in one line."""
+    try:
+        code = app(hoist(arguments) or ["--help"], prog_name="daemondeck", standalone_mode=False)
+    except (Fatal, CommandError) as error:
+        return _failed(error, error.exit_code)
+    except DaemonError as error:
+        return _failed(error, Exit.FAILED)
+    except typer.TyperException as error:
+        remedy = "`daemondeck COMMAND --help` says how it is used."
+        return _failed(DaemonError(error.format_message(), remedy=remedy, code="ERR_USAGE"), error.exit_code)
+    except OSError as error:
+        return _failed(DaemonError(str(error), code="ERR_SYSTEM"), Exit.FAILED)
+    except typer.Abort:
+        return Exit.INTERRUPTED
+    return code if isinstance(code, int) else Exit.DONE
+
+
+def _failed(error: DaemonError, code: int) -> int:
+    complain(error)
+    return code

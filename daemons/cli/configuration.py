@@ -1,0 +1,56 @@
+"""`daemondeck config show`: every setting, its value and where the value came from."""
+
+from typing import Any
+
+import typer
+
+from daemons.cli.options import Options, Output, options_of
+from daemons.cli.printing import Columns, note, show
+from daemons.settings import find_config, unknown_variables
+
+app = typer.Typer(help="See the settings.")
+
+COLUMNS: Columns = {
+    "NAME": lambda setting: setting["name"],
+    "VALUE": lambda setting: setting["value"],
+    "SOURCE": lambda setting: setting["source"],
+}
+
+
+@app.callback()
+def group() -> None:
+    """See the settings."""
+
+
+@app.command("show")
+def show_settings(context: typer.Context) -> None:
+    """Show every setting with its source. Secrets are masked."""
+    options = options_of(context)
+    settings = options.settings
+    values, sources = settings.shown(), settings.sources()
+    rows: list[dict[str, Any]] = [
+        {"name": name, "value": value, "source": sources[name]} for name, value in values.items() if name != "daemons"
+    ]
+    for daemon in settings.daemons:
+        rows += _options_of_daemon(options, daemon)
+    show(options, rows, COLUMNS)
+    if options.output is Output.TABLE:
+        file = find_config(options.config)
+        note(options, f"Settings file: {file or 'none'}")
+    for name in unknown_variables():
+        note(options, f"{name} sets nothing: there is no such setting.")
+
+
+def _options_of_daemon(options: Options, daemon: str) -> list[dict[str, Any]]:
+    settings = options.settings
+    fixed = settings.daemon_overrides(daemon)
+    return [
+        {
+            "name": f"daemons.{daemon}.{option}",
+            "value": value,
+            "source": f"DAEMONDECK_DAEMONS__{daemon.upper()}__{option.upper()}"
+            if option in fixed
+            else str(find_config(options.config)),
+        }
+        for option, value in settings.shown()["daemons"][daemon].items()
+    ]

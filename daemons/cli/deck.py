@@ -1,0 +1,159 @@
+"""The running deck as commands see it: HTTP calls and the events socket, errors turned into exit codes."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import httpx2
+
+from daemons.cli.exits import CommandError, Exit
+from daemons.clock import Clock
+
+REQUEST_SECONDS = 10.0
+RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0)
+"""Pauses between tries to reach a deck that went away; the last one repeats."""
+
+_EXITS = {401: Exit.NOT_ALLOWED, 403: Exit.NOT_ALLOWED, 421: Exit.NOT_ALLOWED}
+_EXITS |= {404: Exit.UNKNOWN, 409: Exit.REFUSED, 422: Exit.USAGE, 503: Exit.BUSY}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message of the events socket."""
+
+    topic: str
+    type: str
+    data: dict[str, Any]
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The entities it tells of: all of a snapshot, else the one that changed."""
+        return list(self.data.get("items", ())) if self.type == "snapshot" else [self.data]
+
+
+class Deck:
+    """A connection to a running deck, from enter to exit. Every failure is a CommandError."""
+
+    def __init__(self, url: str, token: str | None, *, timeout: float | None, clock: Clock) -> None:
+        self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._timeout = timeout or REQUEST_SECONDS
+        self._clock = clock
+
+    def __enter__(self) -> Self:
+        # No proxies from the environment: they would be asked for 127.0.0.1, with our token.
+        self._client = httpx2.Client(headers=self._headers, timeout=self._timeout, trust_env=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def get(self, path: str, **parameters: object) -> Any:
+        """Return the answer to GET; parameters that are None are left out."""
+        return self._call("GET", path, params=_given(parameters))
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Return the answer to POST."""
+        return self._call("POST", path, json=body or {})
+
+    def delete(self, path: str) -> Any:
+        """Return the answer to DELETE."""
+        return self._call("DELETE", path)
+
+    def pages(self, path: str, limit: int, **parameters: object) -> list[dict[str, Any]]:
+        """Return up to `limit` items of a list, following its cursor."""
+        items: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while len(items) < limit:
+            page = self.get(path, limit=min(500, limit - len(items)), cursor=cursor, **parameters)
+            items += page["items"]
+            cursor = page.get("next")
+            if cursor is None:
+                break
+        return items
+
+    def _call(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            answer = self._client.request(method, f"{self.url}/api{path}", **request)
+        except httpx2.TimeoutException as error:
+            raise _unreachable(self.url, f"no answer within {self._timeout:g} seconds") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise _unreachable(self.url, str(error)) from error
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise _refused(answer.status_code, answer.text)
+
+    async def frames(self, topics: str, **filters: object) -> AsyncGenerator[Frame | None, None]:
+        """Yield what happens until the caller stops listening; None each time the connection was made anew.
+
+        Raises CommandError if the first connection is refused, or any later one for good.
+        """
+        tries = 0
+        connected = False
+        while True:
+            try:
+                async with aclosing(self._listen(topics, filters)) as frames:
+                    async for frame in frames:
+                        if frame.type == "hello" and connected:
+                            yield None
+                        connected, tries = True, 0
+                        yield frame
+            except CommandError as error:
+                if error.exit_code is not Exit.UNREACHABLE or not connected:
+                    raise
+            await self._clock.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
+            tries += 1
+
+    async def _listen(self, topics: str, filters: dict[str, object]) -> AsyncGenerator[Frame, None]:
+        from websockets.asyncio.client import connect
+        from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+        query = urlencode(_given({"topics": topics, **filters}))
+        address = f"ws{self.url.removeprefix('http')}/api/events?{query}"
+        try:
+            async with connect(
+                address, additional_headers=self._headers, proxy=None, compression=None, open_timeout=self._timeout
+            ) as socket:
+                async for message in socket:
+                    frame = json.loads(message)
+                    yield Frame(frame["topic"], frame["type"], frame["data"])
+        except ConnectionClosed as error:
+            # 4401: our session or token ended; another try would only be refused.
+            if error.rcvd is not None and error.rcvd.code == 4401:
+                raise CommandError(Exit.NOT_ALLOWED, "The token was revoked.", code="ERR_DENIED") from error
+        except InvalidStatus as error:
+            raise _refused(
+                error.response.status_code, (error.response.body or b"").decode("utf-8", "replace")
+            ) from error
+        except (TimeoutError, OSError, WebSocketException) as error:
+            raise _unreachable(self.url, str(error) or type(error).__name__) from error
+
+
+def _given(parameters: dict[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in parameters.items() if value is not None}
+
+
+def _unreachable(url: str, why: str) -> CommandError:
+    return CommandError(
+        Exit.UNREACHABLE,
+        f"No deck answers at {url}: {why}.",
+        remedy="Start one with `daemondeck serve`, or name another with --server.",
+        code="ERR_UNREACHABLE",
+    )
+
+
+def _refused(status: int, body: str) -> CommandError:
+    try:
+        error = json.loads(body)["error"]
+        code, message, remedy = error["code"], error["message"], error.get("remedy")
+    except (ValueError, KeyError, TypeError):
+        code, message, remedy = f"ERR_HTTP_{status}", f"The deck answered {status} without saying why.", None
+    if status == 401 and not remedy:
+        remedy = "Give --token or DAEMONDECK_TOKEN, or run the command as the user who runs the deck."
+    return CommandError(_EXITS.get(status, Exit.FAILED), message, remedy=remedy, code=code)

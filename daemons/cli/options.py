@@ -1,0 +1,109 @@
+"""The options that every command understands, before or after its name."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+import typer
+
+from daemons.cli.address import Address
+from daemons.cli.deck import Deck
+from daemons.clock import SystemClock
+from daemons.settings import Settings, is_loopback, load_settings
+
+_WITH_VALUE = frozenset({"--server", "--token", "-o", "--output", "--timeout", "--config", "--data-dir"})
+_WITHOUT_VALUE = frozenset({"-q", "--quiet", "--no-color"})
+
+
+class Output(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    YAML = "yaml"
+    NAME = "name"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was said about the deck to talk to and the way to answer."""
+
+    server: str | None
+    token: str | None
+    output: Output
+    quiet: bool
+    no_color: bool
+    timeout: float | None
+    config: Path | None
+    data_dir: Path | None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings as `serve` would see them."""
+        return load_settings({"data_dir": self.data_dir}, config=self.config)
+
+    @contextmanager
+    def deck(self) -> Iterator[Deck]:
+        """Open the running deck: the one asked for, else the one of the data directory."""
+        address = None if self.server else Address.read(self.settings.data_dir)
+        url = self.server or (address.url if address else _configured_url(self.settings))
+        with Deck(url, self._token_for(url), timeout=self.timeout, clock=SystemClock()) as deck:
+            yield deck
+
+    @property
+    def is_running_here(self) -> bool:
+        """Whether a deck of this machine runs on the data, which then only it may write."""
+        from daemons.data_lock import holder
+        from daemons.schema import sqlite_path
+
+        path = sqlite_path(self.settings.database_url)
+        return path is not None and holder(path) is not None
+
+    def _token_for(self, url: str) -> str | None:
+        if self.token:
+            return self.token
+        if self.settings.token:
+            return self.settings.token.get_secret_value()
+        # The file's token opens this machine's deck; another machine has no business seeing it.
+        file = self.settings.data_dir / "token"
+        if not is_loopback(urlsplit(url).hostname or "") and self.server:
+            return None
+        try:
+            return file.read_text("utf-8").strip() or None
+        except OSError:
+            return None
+
+
+def options_of(context: typer.Context) -> Options:
+    """Return the options that stand for this command line."""
+    return cast(Options, context.obj)
+
+
+def hoist(arguments: Sequence[str]) -> list[str]:
+    """Move the options of every command to the front, so that they may stand anywhere before `--`."""
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        if argument == "--":
+            return [*front, *rest, argument, *waiting]
+        if argument in _WITH_VALUE:
+            front += [argument, *waiting[:1]]
+            del waiting[:1]
+        elif argument in _WITHOUT_VALUE or argument.split("=")[0] in _WITH_VALUE:
+            front.append(argument)
+        else:
+            rest.append(argument)
+    return [*front, *rest]
+
+
+def _configured_url(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}{settings.base_path}"

@@ -1,0 +1,160 @@
+"""Results on stdout, everything else on stderr; plain where nobody looks."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import typer
+
+from daemons.cli.options import Options, Output
+from daemons.clock import SystemClock
+from daemons.errors import DaemonError
+from daemons.logs import encoded
+
+Item = Mapping[str, Any]
+Columns = Mapping[str, Callable[[Any], object]]
+"""Heading → how to read the cell from an item, in the order of the table."""
+
+
+def show(options: Options, items: Sequence[Item], columns: Columns, *, name: str = "name") -> None:
+    """Print a list in the format that was asked for; `name` is the field that `-o name` prints."""
+    match options.output:
+        case Output.TABLE:
+            say(table(items, columns, no_color=options.no_color), end="")
+        case Output.JSON:
+            say(as_json(items, indent=2))
+        case Output.JSONL:
+            for item in items:
+                say(as_json(item))
+        case Output.YAML:
+            say(as_yaml(items))
+        case Output.NAME:
+            for item in items:
+                say(encoded(str(item[name])))
+
+
+def show_one(options: Options, item: Item, columns: Columns, *, name: str = "name") -> None:
+    """Print one thing: a line for each column, or the whole of it in the format that was asked for."""
+    match options.output:
+        case Output.TABLE:
+            width = max(map(len, columns), default=0)
+            for heading, read in columns.items():
+                say(f"{heading:<{width}}  {cell(read(item))}")
+        case Output.JSON | Output.JSONL:
+            say(as_json(item, indent=2 if options.output is Output.JSON else None))
+        case Output.YAML:
+            say(as_yaml(item))
+        case Output.NAME:
+            say(encoded(str(item[name])))
+
+
+def say(text: str, *, end: str = "\n") -> None:
+    """Print a result."""
+    typer.echo(text + end, nl=False)
+    sys.stdout.flush()
+
+
+def note(options: Options, text: str) -> None:
+    """Tell the person, not the program that reads the results."""
+    if not options.quiet:
+        typer.echo(text, err=True)
+
+
+def complain(error: DaemonError, about: str | None = None) -> None:
+    """Print what is wrong on one line: code, what, remedy."""
+    subject = f"{about}: " if about else ""
+    remedy = f" {error.remedy}" if error.remedy else ""
+    typer.echo(encoded(f"{error.error_code}: {subject}{error.message}{remedy}"), err=True)
+
+
+def table(items: Sequence[Item], columns: Columns, *, no_color: bool = False) -> str:
+    """Return a table: fitted to the terminal if there is one, else whole and without decoration."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [[cell(read(item)) for read in columns.values()] for item in items]
+    if not sys.stdout.isatty():
+        return "".join(_plain(list(columns), rows))
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in columns:
+        grid.add_column(heading, overflow="fold")
+    for row in rows:
+        # As Text, so that brackets in a status are not taken for markup.
+        grid.add_row(*map(Text, row))
+    # None leaves the decision to rich, which knows NO_COLOR.
+    console = Console(no_color=no_color or None, highlight=False)
+    with console.capture() as captured:
+        console.print(grid)
+    return captured.get()
+
+
+def cell(value: object) -> str:
+    """Return a value as a table shows it, on one line."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict | list):
+        return encoded(as_json(value)) if value else "-"
+    return encoded(str(value))
+
+
+def age(value: str | None) -> str | None:
+    """Return how long ago an ISO time was: "12 s", "3 min"."""
+    if value is None:
+        return None
+    seconds = max(0.0, (SystemClock().now() - datetime.fromisoformat(value)).total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def progress(value: Mapping[str, Any] | None) -> str | None:
+    """Return progress as "3 / 10 · 30%"."""
+    if not value:
+        return None
+    if not value.get("total"):
+        return f"{value['done']:g}"
+    return f"{value['done']:g} / {value['total']:g} · {value['fraction']:.0%}"
+
+
+def as_json(value: object, indent: int | None = None) -> str:
+    """Return `value` as JSON."""
+    return json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+
+
+def as_yaml(value: object) -> str:
+    """Return `value` as YAML in block style; scalars are written as JSON, which YAML contains."""
+    return "\n".join(_yaml(value))
+
+
+def _yaml(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _yaml_entry(f"{key}:", item)
+    elif isinstance(value, list | tuple) and value:
+        for item in value:
+            first, *rest = _yaml(item)
+            yield f"- {first}"
+            yield from (f"  {line}" for line in rest)
+    else:
+        yield json.dumps(value, default=str)
+
+
+def _yaml_entry(head: str, item: object) -> Iterator[str]:
+    if isinstance(item, Mapping | list | tuple) and item:
+        yield head
+        yield from (f"  {line}" for line in _yaml(item))
+    else:
+        yield f"{head} {json.dumps(item, default=str)}"
+
+
+def _plain(headings: list[str], rows: list[list[str]]) -> Iterable[str]:
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    for row in [headings, *rows]:
+        yield "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() + "\n"

@@ -1,0 +1,28 @@
+"""Brings the database to the newest revision: `python -m daemons.migrate`, with its address in the environment.
+
+The only module that imports alembic. The service runs it as a process of its own.
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+_PACKAGE = Path(__file__).parent
+MIGRATIONS = next(
+    folder for folder in (_PACKAGE / "migrations", _PACKAGE.parent / "migrations") if (folder / "env.py").exists()
+)
+"""Inside the package when it is installed, beside it in a checkout."""
+
+
+def configuration() -> Config:
+    """Return alembic's settings; the database's address comes from ours."""
+    config = Config()
+    # Alembic's settings are an ini file's, where a percent sign means something.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+if __name__ == "__main__":
+    command.upgrade(configuration(), "head")

@@ -1,0 +1,215 @@
+"""Ordering jobs: create, cancel, retry, and wait for the end. The door for daemons, handlers, the web and the CLI."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from daemons.attempts import check_hold
+from daemons.bus import Bus
+from daemons.clock import Clock
+from daemons.database import Database
+from daemons.dispatch import Dispatcher
+from daemons.errors import Invalid, UnknownName
+from daemons.events import Event, JobChanged, JobRemoved
+from daemons.handlers import JobSpec
+from daemons.ids import new_id
+from daemons.job_requests import NewJob, cancel, cancel_all, create, retry, unknown_job
+from daemons.job_rows import IS_UNFINISHED, JOBS, Hold, find
+from daemons.jobs import Jobs
+from daemons.leases import check_lease
+from daemons.states import OnStop
+from daemons.transaction import Transaction
+from daemons.values import DaemonRow, Job, JsonValue, Lease
+
+NAME_CHARACTERS = 255
+PRIORITY_MOST = 1_000_000
+POLL_SECONDS = 2.0
+"""Between two looks at a job that may end in another process."""
+
+
+class JobTypes(Protocol):
+    """What can be ordered, by name."""
+
+    @property
+    def jobs(self) -> Mapping[str, JobSpec]: ...
+
+
+class Created(NamedTuple):
+    """A job, and whether this order made it."""
+
+    job: Job
+    is_new: bool
+
+
+class Orders:
+    """Takes orders for jobs. What it returns is stored for good."""
+
+    def __init__(
+        self, types: JobTypes, jobs: Jobs, dispatcher: Dispatcher, database: Database, clock: Clock, bus: Bus
+    ) -> None:
+        self._types = types
+        self._jobs = jobs
+        self._dispatcher = dispatcher
+        self._database = database
+        self._clock = clock
+        self._ends = _Ends(bus)
+
+    async def create(
+        self,
+        type: str,
+        args: JsonValue | BaseModel = None,
+        *,
+        key: str | None = None,
+        unique: str | None = None,
+        priority: int = 0,
+        on_stop: OnStop = OnStop.CONTINUE,
+        parent: str | None = None,
+        lease: Lease | None = None,
+        daemon: DaemonRow | None = None,
+        run_after: datetime | None = None,
+    ) -> Created:
+        """Return a durable job: a new one, or the earlier one of that `key` (ever) or `unique` name (unfinished).
+
+        Raises UnknownName, Invalid, NotFound for the parent, Conflict (ERR_KEY_REUSED), LeaseLost.
+        """
+        spec = self.spec(type)
+        new = NewJob(
+            id=new_id(),
+            type=type,
+            args=spec.accept(args),
+            lane=spec.lane,
+            max_attempts=spec.max_attempts,
+            key=_checked_name(key, "key"),
+            unique=_checked_name(unique, "unique"),
+            priority=_checked_priority(priority),
+            on_stop=OnStop(on_stop),
+            parent_id=parent,
+            daemon_id=daemon.id if daemon else None,
+            daemon_name=daemon.name if daemon else None,
+            run_after=run_after,
+        )
+        return await self.place(new, lease=lease)
+
+    async def place(self, new: NewJob, *, lease: Lease | None = None, hold: Hold | None = None) -> Created:
+        """Store a job that is known to be right, unless `lease` or `hold` is lost. Raises LeaseLost, Superseded."""
+        if new.key is not None:
+            new = new.digested()
+
+        def unit(tx: Transaction) -> Created:
+            if lease is not None:
+                check_lease(tx, lease)
+            if hold is not None:
+                check_hold(tx, hold)
+            elif new.parent_id is not None and find(tx, new.parent_id) is None:
+                raise unknown_job(new.parent_id)
+            job, is_new = create(tx, new)
+            if is_new and job.run_after <= tx.now:
+                self._dispatcher.offer(tx, job.id, job.attempt)
+            return Created(job, is_new)
+
+        return await self._database.write(unit)
+
+    def spec(self, type: str) -> JobSpec:
+        """Return a type of job. Raises UnknownName."""
+        spec = self._types.jobs.get(type)
+        if spec is None:
+            known = ", ".join(sorted(self._types.jobs)) or "none"
+            raise UnknownName(
+                f"There is no job type {str(type)[:100]!r}.",
+                remedy=f"Known types: {known}."[:1000],
+                code="ERR_UNKNOWN_JOB_TYPE",
+            )
+        return spec
+
+    async def cancel(self, job_id: str, *, reason: str | None = None, lease: Lease | None = None) -> Job:
+        """End a job and its children: at once when queued, else by its worker. Raises NotFound, LeaseLost."""
+
+        def unit(tx: Transaction) -> Job:
+            if lease is not None:
+                check_lease(tx, lease)
+            return cancel(tx, job_id, reason or "It was cancelled.")
+
+        return await self._database.write(unit)
+
+    async def cancel_of_daemon(self, daemon_id: str, *, only_on_stop_cancel: bool, reason: str) -> list[str]:
+        """Cancel the unfinished jobs of a daemon, all or those created with on_stop="cancel"; return their ids."""
+        chosen = select(JOBS.c.id).where(JOBS.c.daemon_id == daemon_id, IS_UNFINISHED).order_by(JOBS.c.number)
+        if only_on_stop_cancel:
+            chosen = chosen.where(JOBS.c.on_stop == OnStop.CANCEL.value)
+        return await self._database.write(lambda tx: cancel_all(tx, tx.execute(chosen).scalars().all(), reason))
+
+    async def retry(self, job_id: str) -> Job:
+        """Queue a finished job again. Raises NotFound, and Conflict while it is unfinished."""
+
+        def unit(tx: Transaction) -> Job:
+            job = retry(tx, job_id)
+            self._dispatcher.offer(tx, job.id, job.attempt)
+            return job
+
+        return await self._database.write(unit)
+
+    async def wait(self, job_id: str) -> Job:
+        """Return the job once it has finished, however it ended. Raises NotFound, also when it is removed meanwhile."""
+        # Listen before reading: an end between the two is heard, not missed.
+        with self._ends.of(job_id) as end:
+            job = await self._jobs.get(job_id)
+            while not job.is_finished:
+                if self._database.is_sqlite:
+                    return await end
+                await self._clock.settle({end}, POLL_SECONDS)
+                job = end.result() if end.done() else await self._jobs.get(job_id)
+            return job
+
+
+class _Ends:
+    """Tells those who wait for a job, and listens only while somebody waits."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._waiting: dict[str, set[asyncio.Future[Job]]] = {}
+        self._listening = ExitStack()
+
+    @contextmanager
+    def of(self, job_id: str) -> "Iterator[asyncio.Future[Job]]":
+        end: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            self._listening.enter_context(self._bus.listen(self._hear))
+        self._waiting.setdefault(job_id, set()).add(end)
+        try:
+            yield end
+        finally:
+            end.cancel()
+            others = self._waiting[job_id]
+            others.discard(end)
+            if not others:
+                del self._waiting[job_id]
+            if not self._waiting:
+                self._listening.close()
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, JobChanged) and event.job.id in self._waiting and event.job.is_finished:
+            for end in self._waiting[event.job.id]:
+                if not end.done():
+                    end.set_result(event.job)
+        elif isinstance(event, JobRemoved):
+            for end in self._waiting.get(event.id, ()):
+                if not end.done():
+                    end.set_exception(unknown_job(event.id))
+
+
+def _checked_name(name: str | None, what: str) -> str | None:
+    if name is not None and not (0 < len(name) <= NAME_CHARACTERS and name.isprintable()):
+        raise Invalid(f"{what} must be 1 to {NAME_CHARACTERS} printable characters.", code="ERR_BAD_KEY")
+    return name
+
+
+def _checked_priority(priority: int) -> int:
+    if type(priority) is not int or abs(priority) > PRIORITY_MOST:
+        raise Invalid(f"priority must be a whole number between ±{PRIORITY_MOST:,}.", code="ERR_BAD_PRIORITY")
+    return priority

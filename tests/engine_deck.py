@@ -1,0 +1,111 @@
+"""The engine with chosen daemons and jobs, open on a test's own database, clock and bus."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from daemons.bus import Bus
+from daemons.daemon_calls import CallServices
+from daemons.database import Database
+from daemons.dispatch.embedded import EmbeddedDispatcher
+from daemons.events import DaemonChanged
+from daemons.executor import Executor
+from daemons.jobs import Jobs
+from daemons.journal import Journal
+from daemons.leases import Leases
+from daemons.lifecycle import Engine
+from daemons.orders import Orders
+from daemons.readings import Readings
+from daemons.registry import Registry
+from daemons.roster import Roster
+from daemons.states import DaemonState
+from daemons.status import StatusBoard
+from daemons.supervisor import Supervisor
+from daemons.values import Daemon
+from tests.fake_clock import FakeClock
+from tests.recorder import Recorder
+
+
+class DeckSettings:
+    """What environment and file say of daemons, for the tests that need them to say something."""
+
+    def __init__(
+        self, overrides: Mapping[str, Mapping[str, Any]] | None = None, defaults: Mapping[str, Any] | None = None
+    ) -> None:
+        self.overrides = overrides or {}
+        self.defaults = defaults or {}
+        self.plugins: list[str] = []
+
+    def daemon_overrides(self, name: str) -> Mapping[str, Any]:
+        return self.overrides.get(name, {})
+
+    def daemon_defaults(self, name: str) -> Mapping[str, Any]:
+        return self.defaults.get(name, {})
+
+
+class Deck:
+    """Everything that runs, by name, and the few questions tests ask of it."""
+
+    def __init__(self, database: Database, clock: FakeClock, bus: Bus, registry: Registry, settings: DeckSettings):
+        self.database, self.clock, self.bus, self.registry = database, clock, bus, registry
+        self.journal = Journal(database, clock)
+        self.readings = Readings(database, clock)
+        self.roster = Roster(database)
+        self.leases = Leases(database, clock)
+        self.board = StatusBoard(database, clock, bus, self.journal, self.roster)
+        self.jobs = Jobs(database, clock)
+        dispatcher = EmbeddedDispatcher(bus)
+        self.orders = Orders(registry, self.jobs, dispatcher, database, clock, bus)
+        self.executor = Executor(
+            registry,
+            self.jobs,
+            self.orders,
+            dispatcher,
+            self.journal,
+            database,
+            clock,
+            bus,
+            worker=self.leases.manager_id,
+            slots={"default": 10},
+            dead_workers=self.leases.dead_managers,
+        )
+        services = CallServices(clock, self.journal, self.readings, self.orders)
+        engine = Engine(services, settings, self.leases, self.roster, self.board, registry)
+        self.supervisor = Supervisor(engine, database, bus)
+        self.events = Recorder()
+
+    def daemon(self, name: str) -> Daemon:
+        """Return a daemon as it is shown now."""
+        return self.board.get(name)
+
+    async def until(self, name: str, *states: DaemonState) -> Daemon:
+        """Return the daemon once it is shown in one of `states`."""
+        shown = self.board.get(name)
+        if shown.state in states:
+            return shown
+        event = await self.events.next(DaemonChanged, lambda e: e.daemon.name == name and e.daemon.state in states)
+        return event.daemon
+
+    async def log_of(self, name: str) -> list[str]:
+        """Return the messages of a daemon's log."""
+        await self.journal.flush()
+        return [line.message for line in await self.journal.lines(daemon_id=self.board.get(name).id, limit=500)]
+
+
+@asynccontextmanager
+async def open_deck(
+    database: Database, clock: FakeClock, bus: Bus, *parts: object, settings: DeckSettings | None = None
+) -> AsyncIterator[Deck]:
+    """Open a deck that knows the daemons and jobs among `parts`; it stops as the service does."""
+    registry = Registry()
+    registry.take("tests", lambda: list(parts))
+    assert not registry.broken, registry.broken
+    deck = Deck(database, clock, bus, registry, settings or DeckSettings())
+    await deck.roster.declare(registry.declared())
+    await deck.leases.join()
+    async with deck.journal, deck.readings, deck.board, deck.executor:
+        with bus.listen(deck.events.record):
+            async with deck.supervisor:
+                await deck.supervisor.settled()
+                yield deck
+    await deck.leases.leave()

@@ -1,0 +1,40 @@
+"""Daemons and jobs to call: one that says what it is told, one job that waits, one that is done at once."""
+
+import asyncio
+
+from pydantic import BaseModel, Field
+
+from daemons import BaseDaemon, DaemonOptions, JobContext, daemon, job
+
+
+@daemon("talker")
+class Talker(BaseDaemon):
+    """Says one sentence and sleeps."""
+
+    class Options(DaemonOptions):
+        sentence: str = Field("Looking around", description="What it says.")
+
+    async def run(self) -> None:
+        while self.is_running:
+            await self.update_status(self.options.sentence)
+            await self.log("info", self.options.sentence)
+            await self.sleep(3600)
+
+
+class EchoArgs(BaseModel):
+    """What to give back."""
+
+    text: str = "hello"
+    size: int = Field(0, ge=0, le=1_000_000)
+
+
+@job("echo")
+async def echo(ctx: JobContext, args: EchoArgs) -> dict[str, str]:
+    """Gives back what it was given, `size` times."""
+    return {"text": args.text * max(1, args.size)}
+
+
+@job("wait", lane="waiting")
+async def wait(ctx: JobContext) -> None:
+    """Waits until it is cancelled."""
+    await asyncio.Event().wait()

@@ -1,0 +1,75 @@
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from jinja2 import UndefinedError
+
+from daemons.clock import SystemClock
+from tests.web.drawn import NOON, a_daemon
+from web.assets import Assets
+from web.templating import Templates, iso, number, pretty_json, query, utc
+
+
+@pytest.fixture(scope="module")
+def templates() -> Templates:
+    return Templates(Assets(), SystemClock(), base_path="/deck/", version="1.2.3")
+
+
+def test_links_and_assets_stand_below_the_base_path(templates: Templates) -> None:
+    html = templates.render(
+        "pages/daemons.html", viewer={"name": "a", "role": "viewer"}, daemons=[a_daemon()], broken=[]
+    )
+
+    assert 'href="/deck/jobs"' in html
+    assert 'hx-ws:connect="/deck/live"' in html
+    assert 'src="/deck/static/page.' in html
+    assert 'formaction="/deck/daemons/night_watch/stop"' in html
+
+
+def test_text_from_outside_is_escaped_wherever_it_stands(templates: Templates) -> None:
+    evil = "\"'><script>alert(1)</script>"
+    html = templates.render("partials/daemon_row.html", daemon=a_daemon(title=evil, current_status=evil, name=evil))
+
+    assert "<script" not in html
+    assert "\"'>" not in html
+
+
+def test_a_forgotten_variable_is_an_error(templates: Templates) -> None:
+    with pytest.raises(UndefinedError, match="daemons"):
+        templates.render("pages/daemons.html", viewer={"name": "a", "role": "viewer"}, broken=[])
+
+
+def test_a_page_is_not_kept_by_browsers(templates: Templates) -> None:
+    error = {"code": "ERR_NOT_FOUND", "message": "There is nothing of that name.", "remedy": None}
+    answer = templates.page("pages/error.html", 404, viewer=None, status=404, error=error)
+
+    assert answer.status_code == 404
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_nobody_unknown_gets_scripts_or_the_socket(templates: Templates) -> None:
+    html = templates.render("pages/signin.html", viewer=None, code="abc", password_login=False, problem=None, next="")
+
+    assert "<script" not in html
+    assert "hx-ws" not in html
+
+
+def test_times_are_written_in_utc_whatever_their_zone() -> None:
+    elsewhere = datetime(2026, 5, 1, 14, tzinfo=timezone(timedelta(hours=2)))
+
+    assert iso(elsewhere) == iso("2026-05-01T12:00:00+00:00") == "2026-05-01T12:00:00.000Z"
+    assert utc(NOON) == "2026-05-01 12:00:00 UTC"
+
+
+def test_numbers_are_grouped_and_whole_ones_have_no_point() -> None:
+    assert number(31841.0) == "31\u202f841"
+    assert number(2.25) == "2.2"
+
+
+def test_a_huge_value_is_cut_and_says_so() -> None:
+    assert pretty_json({"a": [1]}) == '{\n  "a": [\n    1\n  ]\n}'
+    assert pretty_json("x" * 50_000).endswith("the whole value is in the API")
+
+
+def test_a_filter_link_keeps_the_other_filters_and_drops_empty_ones() -> None:
+    assert query({"state": "failed", "q": "a&b"}, state="", cursor=None) == "?q=a%26b"
+    assert query({}) == "?"

@@ -1,0 +1,60 @@
+"""A call of the API, declared once: it parses what its handler takes, and the schema is drawn from the same words.
+
+A handler is `async def handler(request, query: SomeQuery, body: SomeBody) -> Response`, either or both left out.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from web.parsing import Body, NoBody, NoQuery, Query, read_body, read_query
+from web.security import SAFE_METHODS
+
+Handler = Callable[..., Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One method on one path, what it does in a sentence, and what it answers."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answer: type[BaseModel] | None = None
+    status: int = 200
+    media_type: str = "application/json"
+    headers: Sequence[dict[str, Any]] = ()
+    """Request headers it heeds, as the schema describes parameters."""
+
+    @property
+    def query(self) -> type[Query]:
+        return self._taken(Query, NoQuery)
+
+    @property
+    def body(self) -> type[Body] | None:
+        """The model of the body; None for safe methods, which have none."""
+        return None if self.method in SAFE_METHODS else self._taken(Body, NoBody)
+
+    def _taken(self, kind: type[Any], otherwise: type[Any]) -> type[Any]:
+        hints = get_type_hints(self.handler)
+        return next((hint for hint in hints.values() if isinstance(hint, type) and issubclass(hint, kind)), otherwise)
+
+    def route(self) -> Route:
+        """Return the route that serves the call."""
+        query, body = self.query, self.body
+        names = {hint: name for name, hint in get_type_hints(self.handler).items()}
+
+        async def endpoint(request: Request) -> Response:
+            # Read also where nothing is taken: an unknown name is refused everywhere.
+            asked: dict[type[BaseModel], BaseModel] = {query: read_query(request, query)}
+            if body is not None:
+                asked[body] = await read_body(request, body)
+            return await self.handler(request, **{names[kind]: value for kind, value in asked.items() if kind in names})
+
+        return Route(self.path, endpoint, methods=[self.method], name=f"{self.method} {self.path}")

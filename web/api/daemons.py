@@ -1,0 +1,240 @@
+"""Calls about daemons: see them, command them, change them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from starlette.requests import Request
+from starlette.responses import Response
+
+from daemons.errors import DaemonError
+from daemons.service import Service
+from daemons.states import LogLevel, StopMode
+from daemons.values import Daemon, DaemonRow
+from web.api import shapes
+from web.api.calls import Call
+from web.api.paging import LIMIT_MOST, ListQuery, cursor_of, next_id, place_of
+from web.context import service
+from web.encoding import JsonResponse, Listing
+from web.parsing import Body, Query
+from web.problems import problem
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+Configuration = dict[str, Any]
+
+
+class NewDaemon(Body):
+    """A new instance of a type."""
+
+    type: str = Field(max_length=100)
+    name: Name
+    configuration: Configuration = Field(default_factory=dict)
+    enabled: bool = True
+    auto_start: bool = False
+
+
+class DaemonChange(Body):
+    """What to change; `configuration` replaces the old one."""
+
+    enabled: bool | None = None
+    auto_start: bool | None = None
+    configuration: Configuration | None = None
+    configuration_revision: int | None = Field(None, description="The revision the change was made on.")
+
+
+class Stop(Body):
+    """How to stop."""
+
+    mode: StopMode = StopMode.NOW
+
+
+class Pause(Body):
+    """How long to pause: for a time, until a time, or until resumed."""
+
+    for_: timedelta | None = Field(None, alias="for", gt=timedelta(0), description="Seconds, or ISO 8601 (PT1H).")
+    until: AwareDatetime | None = None
+    reason: str | None = Field(None, max_length=500)
+
+    @model_validator(mode="after")
+    def _one_end(self) -> "Pause":
+        if self.for_ is not None and self.until is not None:
+            raise ValueError("give `for` or `until`, not both")
+        return self
+
+    def end(self, now: datetime) -> datetime | None:
+        try:
+            return self.until if self.for_ is None else now + self.for_
+        except OverflowError:
+            return None
+
+
+class LogQuery(Query):
+    """Which lines to show: the newest, or those after or before a line."""
+
+    level: LogLevel | None = Field(None, description="This level and above.")
+    after: int | None = Field(None, ge=0, lt=2**63)
+    before: int | None = Field(None, ge=0, lt=2**63)
+    limit: int = Field(50, ge=1, le=LIMIT_MOST)
+
+
+class HistoryQuery(Query):
+    """Which changes to show."""
+
+    before: int | None = Field(None, ge=0, lt=2**63)
+    limit: int = Field(50, ge=1, le=LIMIT_MOST)
+
+
+async def list_daemons(request: Request, query: ListQuery) -> Response:
+    after = place_of(query.cursor) if query.cursor else ""
+    daemons = [daemon for daemon in service(request).board.all() if daemon.name > after]
+    page = daemons[: query.limit]
+    return Listing(
+        [daemon.as_dict() for daemon in page], cursor_of(page[-1].name) if len(daemons) > len(page) else None
+    )
+
+
+async def get_daemon(request: Request) -> Response:
+    return JsonResponse(_daemon(request).as_dict())
+
+
+async def add_daemon(request: Request, body: NewDaemon) -> Response:
+    row = await service(request).add_daemon(
+        body.type, body.name, body.configuration, enabled=body.enabled, auto_start=body.auto_start
+    )
+    return _shown(request, row, 201, {"Location": request.url.path + "/" + row.name})
+
+
+async def remove_daemon(request: Request) -> Response:
+    await service(request).roster.remove(_daemon(request).name)
+    return Response(status_code=204)
+
+
+async def change_daemon(request: Request, body: DaemonChange) -> Response:
+    row = await service(request).edit_daemon(
+        _daemon(request).name,
+        enabled=body.enabled,
+        auto_start=body.auto_start,
+        configuration=body.configuration,
+        configuration_revision=body.configuration_revision,
+    )
+    return _shown(request, row, 200)
+
+
+# Commands: durable when they are answered; what comes of them is told by the events socket.
+
+
+async def start(request: Request) -> Response:
+    return _shown(request, await service(request).roster.start(_daemon(request).name))
+
+
+async def stop(request: Request, body: Stop) -> Response:
+    return _shown(request, await service(request).roster.stop(_daemon(request).name, body.mode))
+
+
+async def restart(request: Request, body: Stop) -> Response:
+    return _shown(request, await service(request).roster.restart(_daemon(request).name, body.mode))
+
+
+async def pause(request: Request, body: Pause) -> Response:
+    until = body.end(service(request).clock.now())
+    return _shown(request, await service(request).roster.pause(_daemon(request).name, until, reason=body.reason))
+
+
+async def resume(request: Request) -> Response:
+    return _shown(request, await service(request).roster.resume(_daemon(request).name))
+
+
+async def wake(request: Request) -> Response:
+    return _shown(request, await service(request).roster.wake(_daemon(request).name))
+
+
+async def reset(request: Request) -> Response:
+    return _shown(request, await service(request).roster.reset(_daemon(request).name))
+
+
+async def start_all(request: Request) -> Response:
+    return await _each(service(request), service(request).roster.start)
+
+
+async def stop_all(request: Request, body: Stop) -> Response:
+    return await _each(service(request), lambda name: service(request).roster.stop(name, body.mode))
+
+
+async def restart_all(request: Request, body: Stop) -> Response:
+    return await _each(service(request), lambda name: service(request).roster.restart(name, body.mode))
+
+
+async def pause_all(request: Request, body: Pause) -> Response:
+    until = body.end(service(request).clock.now())
+    return await _each(service(request), lambda name: service(request).roster.pause(name, until, reason=body.reason))
+
+
+async def resume_all(request: Request) -> Response:
+    return await _each(service(request), service(request).roster.resume)
+
+
+async def get_logs(request: Request, query: LogQuery) -> Response:
+    lines = await service(request).journal.lines(
+        daemon_id=_daemon(request).id, level=query.level, after=query.after, before=query.before, limit=query.limit
+    )
+    return Listing([line.as_dict() for line in lines], next_id(lines, query.limit, forward=query.after is not None))
+
+
+async def get_history(request: Request, query: HistoryQuery) -> Response:
+    entries = await service(request).journal.history(_daemon(request).id, before=query.before, limit=query.limit)
+    newest_first = [entry.as_dict() for entry in reversed(entries)]
+    return Listing(newest_first, next_id(entries, query.limit, forward=False))
+
+
+async def get_stack(request: Request) -> Response:
+    return JsonResponse(service(request).supervisor.stack(_daemon(request).name).as_dict())
+
+
+def _daemon(request: Request) -> Daemon:
+    return service(request).board.get(request.path_params["name"])
+
+
+def _shown(request: Request, row: DaemonRow, status: int = 202, headers: dict[str, str] | None = None) -> Response:
+    return JsonResponse(service(request).board.get(row.id).as_dict(), status, headers)
+
+
+async def _each(deck: Service, command: Callable[[str], Awaitable[DaemonRow]]) -> Response:
+    async def one(name: str) -> dict[str, Any]:
+        error: dict[str, Any] | None = None
+        try:
+            await command(name)
+        except DaemonError as refused:
+            error = problem(refused)
+        return {"name": name, "state": deck.board.get(name).state.value, "error": error}
+
+    names = [daemon.name for daemon in deck.board.all() if daemon.row.enabled]
+    # Together, so that they are committed together.
+    return JsonResponse({"items": await asyncio.gather(*map(one, names))}, 202)
+
+
+_ONE = "/api/daemons/{name}"
+_SHAPE = shapes.DaemonShape
+CALLS = [
+    Call("GET", "/api/daemons", list_daemons, "All daemons, by name.", shapes.DaemonPage),
+    Call("POST", "/api/daemons", add_daemon, "Add an instance of a type.", _SHAPE, 201),
+    Call("POST", "/api/daemons/start-all", start_all, "Start every enabled daemon.", shapes.CommandedPage, 202),
+    Call("POST", "/api/daemons/stop-all", stop_all, "Stop every enabled daemon.", shapes.CommandedPage, 202),
+    Call("POST", "/api/daemons/restart-all", restart_all, "Restart every enabled daemon.", shapes.CommandedPage, 202),
+    Call("POST", "/api/daemons/pause-all", pause_all, "Pause every enabled daemon.", shapes.CommandedPage, 202),
+    Call("POST", "/api/daemons/resume-all", resume_all, "End every pause.", shapes.CommandedPage, 202),
+    Call("GET", _ONE, get_daemon, "One daemon, by name or id.", _SHAPE),
+    Call("PATCH", _ONE, change_daemon, "Change what a daemon may do and how it is configured.", _SHAPE),
+    Call("DELETE", _ONE, remove_daemon, "Remove a stopped instance.", None, 204),
+    Call("POST", _ONE + "/start", start, "Ask for a run; on a failed daemon also a reset.", _SHAPE, 202),
+    Call("POST", _ONE + "/stop", stop, "Ask for no run.", _SHAPE, 202),
+    Call("POST", _ONE + "/restart", restart, "Ask for a new run in place of this one.", _SHAPE, 202),
+    Call("POST", _ONE + "/pause", pause, "Ask for no run for a while.", _SHAPE, 202),
+    Call("POST", _ONE + "/resume", resume, "End a pause.", _SHAPE, 202),
+    Call("POST", _ONE + "/wake", wake, "Have a sleeping daemon look now.", _SHAPE, 202),
+    Call("POST", _ONE + "/reset", reset, "Forget a failure.", _SHAPE, 202),
+    Call("GET", _ONE + "/logs", get_logs, "Its log lines.", shapes.LogPage),
+    Call("GET", _ONE + "/history", get_history, "What was asked of it and what became of it.", shapes.HistoryPage),
+    Call("GET", _ONE + "/stack", get_stack, "The line of code where it stands now.", shapes.StackShape),
+]

@@ -1,0 +1,156 @@
+"""Calls about jobs: list them, make one, end one, try one again."""
+
+from typing import Any
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from daemons.errors import Invalid, UnknownName
+from daemons.job_lists import JobFilter
+from daemons.states import JobState
+from daemons.values import Attempt, JobDetail
+from web.api import shapes
+from web.api.calls import Call
+from web.api.daemons import LogQuery
+from web.api.paging import ListQuery, next_id
+from web.context import service, viewer
+from web.encoding import JsonResponse, Listing
+from web.parsing import Body
+
+KEY_CHARACTERS = 255
+
+
+class JobQuery(ListQuery):
+    """Which jobs to list: those that meet every condition."""
+
+    state: str = Field("", description="Comma list of " + ", ".join(JobState) + ".")
+    type: str = Field("", max_length=1000, description="Comma list of job types.")
+    daemon: str | None = Field(None, description="Name or id.")
+    parent: str | None = Field(None, description="Id of the job that made them.")
+    q: str | None = Field(None, max_length=200, description="Part of the id, type, key or daemon name.")
+    sort: str = "-created_at"
+
+    def chosen(self) -> JobFilter:
+        """Return the filter that the keeper understands. Raises UnknownName for a state that does not exist."""
+        return JobFilter(
+            [_state(name) for name in _words(self.state)], _words(self.type), self.daemon, self.parent, self.q
+        )
+
+
+class NewJob(Body):
+    """A job to be done."""
+
+    type: str = Field(max_length=100)
+    args: Any = Field(default_factory=dict)
+    priority: int = Field(0, ge=-1000, le=1000, description="Higher goes first.")
+
+
+class Cancel(Body):
+    """Why the job is ended."""
+
+    reason: str | None = Field(None, max_length=500)
+
+
+async def list_jobs(request: Request, query: JobQuery) -> Response:
+    page = await service(request).jobs.list(query.chosen(), sort=query.sort, cursor=query.cursor, limit=query.limit)
+    return Listing([job.as_dict() for job in page.items], page.next)
+
+
+async def create_job(request: Request, body: NewJob) -> Response:
+    key = _key(request)
+    created = await service(request).orders.create(body.type, body.args, key=key, priority=body.priority)
+    headers = {"Location": f"{request.url.path}/{created.job.id}"}
+    return JsonResponse(created.job.as_dict(), 201 if created.is_new else 200, headers)
+
+
+async def get_job(request: Request) -> Response:
+    return JsonResponse(detail_dict(await service(request).jobs.detail(request.path_params["id"])))
+
+
+async def get_job_logs(request: Request, query: LogQuery) -> Response:
+    job = await service(request).jobs.get(request.path_params["id"])
+    lines = await service(request).journal.lines(
+        job_id=job.id, level=query.level, after=query.after, before=query.before, limit=query.limit
+    )
+    return Listing([line.as_dict() for line in lines], next_id(lines, query.limit, forward=query.after is not None))
+
+
+async def cancel_job(request: Request, body: Cancel) -> Response:
+    reason = body.reason or f"Cancelled by {viewer(request).name}."
+    job = await service(request).orders.cancel(request.path_params["id"], reason=reason)
+    return JsonResponse(job.as_dict(), 202)
+
+
+async def retry_job(request: Request) -> Response:
+    job = await service(request).orders.retry(request.path_params["id"])
+    return JsonResponse(job.as_dict(), 202)
+
+
+def detail_dict(detail: JobDetail) -> dict[str, Any]:
+    """Return a job with all that is known of it."""
+    return {
+        **detail.job.as_dict(),
+        "attempts": [_attempt_dict(attempt) for attempt in detail.attempts],
+        "refused": [
+            {"at": one.at, "attempt": one.attempt, "worker": one.worker, "what": one.what, "detail": one.detail}
+            for one in detail.refused
+        ],
+        "children": [child.as_dict() for child in detail.children],
+    }
+
+
+def _attempt_dict(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "attempt": attempt.attempt,
+        "worker": attempt.worker,
+        "started_at": attempt.started_at,
+        "finished_at": attempt.finished_at,
+        "outcome": attempt.outcome,
+        "error": attempt.error.as_dict() if attempt.error else None,
+    }
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= KEY_CHARACTERS and key.isprintable()):
+        raise Invalid(f"Idempotency-Key must be 1 to {KEY_CHARACTERS} printable characters.")
+    return key
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _state(name: str) -> JobState:
+    try:
+        return JobState(name)
+    except ValueError:
+        known = ", ".join(JobState)
+        raise UnknownName(f"There is no job state {name[:100]}; there are {known}.") from None
+
+
+_ONE = "/api/jobs/{id}"
+_KEY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key makes one job, however often it is sent; another body under it is refused.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARACTERS},
+}
+CALLS = [
+    Call("GET", "/api/jobs", list_jobs, "Jobs, newest first.", shapes.JobPage),
+    Call(
+        "POST",
+        "/api/jobs",
+        create_job,
+        "Make a job; 200 with the earlier one of the same key.",
+        shapes.JobShape,
+        201,
+        headers=[_KEY_HEADER],
+    ),
+    Call("GET", _ONE, get_job, "One job with its attempts, refused writes and children.", shapes.JobDetailShape),
+    Call("GET", _ONE + "/logs", get_job_logs, "Its log lines.", shapes.LogPage),
+    Call("POST", _ONE + "/cancel", cancel_job, "End it; a queued one never runs.", shapes.JobShape, 202),
+    Call("POST", _ONE + "/retry", retry_job, "Try an ended job again.", shapes.JobShape, 202),
+]

@@ -1,0 +1,79 @@
+"""The application: every door, route and socket in one place."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, WebSocketRoute
+
+from daemons.errors import DaemonError
+from daemons.service import Service
+from web.api import access, daemons, health, jobs, metrics, openapi, types
+from web.api.events import EventsSocket
+from web.assets import Assets
+from web.authentication import Authentication
+from web.context import Context
+from web.live import Hub
+from web.pages import daemons as daemon_pages
+from web.pages import jobs as job_pages
+from web.pages import signin
+from web.pages.live import LiveSocket
+from web.problems import Failures, answer_error, answer_http_error
+from web.security import KnownHosts, PlainPaths, SafeHeaders, SameOrigin, SmallBodies
+from web.templating import Templates
+
+CALLS = [
+    *daemons.CALLS,
+    *jobs.CALLS,
+    *types.CALLS,
+    *access.CALLS,
+    *health.CALLS,
+    *metrics.CALLS,
+    openapi.CALL,
+]
+
+
+def create_app(service: Service) -> Starlette:
+    """Return the deck's web side; it is alive within its lifespan, and `service` has to outlive it."""
+    assets = Assets()
+    settings = service.settings
+    hub = Hub(service.bus, service.clock, service.access, boot=service.boot, version=service.version)
+    templates = Templates(assets, service.clock, base_path=settings.base_path, version=service.version)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with hub:
+            yield
+
+    app = Starlette(
+        routes=_routes(assets),
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(Failures),
+            Middleware(PlainPaths, settings.base_path),
+            Middleware(KnownHosts, settings.host, settings.allowed_hosts),
+            Middleware(SmallBodies),
+            Middleware(SameOrigin),
+            Middleware(Authentication, service.access),
+        ],
+        exception_handlers={DaemonError: answer_error, HTTPException: answer_http_error},
+        lifespan=lifespan,
+    )
+    # A redirect to the path with another slash is built from the Host header, and hides misspelt links.
+    app.router.redirect_slashes = False
+    app.state.context = Context(service, templates, hub, openapi.document(CALLS, service.version))
+    return app
+
+
+def _routes(assets: Assets) -> list[BaseRoute]:
+    return [
+        Mount("/static", assets),
+        *(call.route() for call in CALLS),
+        *signin.ROUTES,
+        *daemon_pages.ROUTES,
+        *job_pages.ROUTES,
+        WebSocketRoute("/api/events", EventsSocket()),
+        WebSocketRoute("/live", LiveSocket()),
+    ]

@@ -1,0 +1,133 @@
+"""Pages about daemons, and their buttons."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from daemons.errors import DaemonError, Invalid, UnknownName
+from daemons.job_lists import JobFilter
+from daemons.registry import Registry
+from daemons.roster import Roster
+from daemons.settings import Settings
+from daemons.states import StopMode
+from daemons.values import DaemonRow
+from web.context import service, templates, viewer
+from web.pages.forms import back_to
+from web.parsing import read_form
+
+LINES_SHOWN = 200
+HISTORY_SHOWN = 50
+JOBS_SHOWN = 20
+PAUSE_MINUTES = range(1, 10_081)
+
+
+async def show_daemons(request: Request) -> Response:
+    deck = service(request)
+    return templates(request).page(
+        "pages/daemons.html", viewer=viewer(request), daemons=deck.board.all(), broken=deck.registry.broken
+    )
+
+
+async def show_daemon(request: Request) -> Response:
+    deck = service(request)
+    daemon = deck.board.get(request.path_params["name"])
+    lines = await deck.journal.lines(daemon_id=daemon.id, limit=LINES_SHOWN)
+    history = await deck.journal.history(daemon.id, limit=HISTORY_SHOWN)
+    jobs = await deck.jobs.list(JobFilter(daemon=daemon.id), limit=JOBS_SHOWN)
+    return templates(request).page(
+        "pages/daemon.html",
+        viewer=viewer(request),
+        daemon=daemon,
+        lines=lines,
+        history=history[::-1],
+        jobs=jobs.items,
+        options=shown_options(deck.registry, daemon.row, deck.settings),
+    )
+
+
+def shown_options(registry: Registry, row: DaemonRow, settings: Settings) -> list[dict[str, Any]]:
+    """Return each option of a daemon with its value, where that comes from, and what it means."""
+    try:
+        options, sources = registry.effective(row, settings)
+    except DaemonError as error:
+        # A type that is gone, or a value that is not valid any more: the row's own words, and why.
+        return [
+            {"name": name, "value": value, "source": "row", "description": error.message}
+            for name, value in row.configuration.items()
+        ]
+    return [
+        {
+            "name": name,
+            "value": value,
+            "source": sources.get(name, "default"),
+            "description": type(options).model_fields[name].description or "",
+        }
+        for name, value in options.model_dump(mode="json").items()
+    ]
+
+
+async def _start(request: Request, roster: Roster, name: str) -> DaemonRow:
+    return await roster.start(name)
+
+
+async def _stop(request: Request, roster: Roster, name: str) -> DaemonRow:
+    mode = (await read_form(request, names=["mode"])).get("mode", StopMode.NOW)
+    if mode not in list(StopMode):
+        raise UnknownName(f"There is no way to stop called {mode[:50]}; there are {', '.join(StopMode)}.")
+    return await roster.stop(name, StopMode(mode))
+
+
+async def _restart(request: Request, roster: Roster, name: str) -> DaemonRow:
+    return await roster.restart(name)
+
+
+async def _pause(request: Request, roster: Roster, name: str) -> DaemonRow:
+    minutes = (await read_form(request, names=["minutes"])).get("minutes", "")
+    if not (minutes.isascii() and minutes.isdecimal() and int(minutes[:6]) in PAUSE_MINUTES):
+        raise Invalid("Say for how many minutes to pause: 1 to 10080, which is a week.")
+    return await roster.pause(name, service(request).clock.now() + timedelta(minutes=int(minutes)))
+
+
+async def _resume(request: Request, roster: Roster, name: str) -> DaemonRow:
+    return await roster.resume(name)
+
+
+async def _wake(request: Request, roster: Roster, name: str) -> DaemonRow:
+    return await roster.wake(name)
+
+
+async def _reset(request: Request, roster: Roster, name: str) -> DaemonRow:
+    return await roster.reset(name)
+
+
+Command = Callable[[Request, Roster, str], Awaitable[DaemonRow]]
+_COMMANDS: dict[str, Command] = {
+    "start": _start,
+    "stop": _stop,
+    "restart": _restart,
+    "pause": _pause,
+    "resume": _resume,
+    "wake": _wake,
+    "reset": _reset,
+}
+
+
+def _button(command: Command) -> Callable[[Request], Awaitable[Response]]:
+    async def press(request: Request) -> Response:
+        deck = service(request)
+        row = await command(request, deck.roster, deck.board.get(request.path_params["name"]).name)
+        return back_to(request, f"/daemons#d-{row.id}")
+
+    return press
+
+
+ROUTES = [
+    Route("/", show_daemons),
+    Route("/daemons", show_daemons),
+    Route("/daemons/{name}", show_daemon),
+    *(Route(f"/daemons/{{name}}/{name}", _button(command), methods=["POST"]) for name, command in _COMMANDS.items()),
+]

@@ -1,0 +1,54 @@
+"""Pages about jobs, and their buttons."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from web.api.jobs import JobQuery
+from web.context import service, templates, viewer
+from web.pages.forms import back_to
+from web.parsing import read_query
+
+LINES_SHOWN = 200
+
+
+async def show_jobs(request: Request) -> Response:
+    query = read_query(request, JobQuery)
+    page = await service(request).jobs.list(query.chosen(), sort=query.sort, cursor=query.cursor, limit=query.limit)
+    filters = {name: value for name, value in request.query_params.items() if value}
+    return templates(request).page(
+        "pages/jobs.html", viewer=viewer(request), jobs=page.items, next=page.next, filters=filters
+    )
+
+
+async def show_job(request: Request) -> Response:
+    detail = await service(request).jobs.detail(request.path_params["id"])
+    lines = await service(request).journal.lines(job_id=detail.job.id, limit=LINES_SHOWN)
+    return templates(request).page(
+        "pages/job.html",
+        viewer=viewer(request),
+        job=detail.job,
+        attempts=detail.attempts,
+        refused=detail.refused,
+        children=detail.children,
+        lines=lines,
+    )
+
+
+async def cancel_job(request: Request) -> Response:
+    reason = f"Cancelled by {viewer(request).name}."
+    job = await service(request).orders.cancel(request.path_params["id"], reason=reason)
+    return back_to(request, f"/jobs/{job.id}")
+
+
+async def retry_job(request: Request) -> Response:
+    job = await service(request).orders.retry(request.path_params["id"])
+    return back_to(request, f"/jobs/{job.id}")
+
+
+ROUTES = [
+    Route("/jobs", show_jobs),
+    Route("/jobs/{id}", show_job),
+    Route("/jobs/{id}/cancel", cancel_job, methods=["POST"]),
+    Route("/jobs/{id}/retry", retry_job, methods=["POST"]),
+]

@@ -1,0 +1,102 @@
+"""WS /live: what changes, as pieces of page drawn once for all viewers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+
+from starlette.types import Receive, Scope, Send
+
+from daemons.clock import Clock
+from daemons.events import DaemonRemoved, JobRemoved, LogWritten
+from web.context import context_of
+from web.fragments import data_frame, fragments_of, rows_frames
+from web.frames import Change, Frame
+from web.listener import Listener, ReadAgain
+from web.live import Hub
+from web.sockets import serve_socket
+from web.templating import Templates
+
+PACE_SECONDS = 0.05
+"""The least time between two frames of rows."""
+CHANGES_AT_ONCE = 100
+"""More changes than this in one frame's time are one `resync`: reading the page again costs less than drawing them."""
+RESYNC_SECONDS = 1.0
+
+
+class PageAudience:
+    """All viewers of pages."""
+
+    def __init__(self, templates: Templates, clock: Clock, version: str) -> None:
+        self.listeners: set[Listener] = set()
+        self._templates = templates
+        self._clock = clock
+        self._version = version
+        self._waiting: dict[object, Change] = {}
+        self._not_before = clock.monotonic()
+        self._flushing: asyncio.Task[None] | None = None
+
+    def take(self, change: Change) -> None:
+        self._waiting[change.event.key or change.seq] = change
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush(), name="frames for pages")
+
+    def tell_heartbeat(self, seq: int, at: datetime) -> None:
+        self._offer(seq, data_frame("heartbeat", seq=seq, at=at, version=self._version))
+
+    def tell_dropped(self, seq: int, at: datetime, count: int) -> None:
+        self._offer(seq, data_frame("resync", seq=seq, at=at))
+
+    async def _flush(self) -> None:
+        await self._clock.sleep(max(0.0, self._not_before - self._clock.monotonic()))
+        changes = list(self._waiting.values())
+        self._waiting.clear()
+        last = changes[-1]
+        is_much = len(changes) > CHANGES_AT_ONCE
+        self._not_before = self._clock.monotonic() + (RESYNC_SECONDS if is_much else PACE_SECONDS)
+        if is_much:
+            self._offer(last.seq, data_frame("resync", seq=last.seq, at=last.at))
+            return
+        for text in self._draw(changes, last.seq, last.at):
+            self._offer(last.seq, text)
+
+    def _draw(self, changes: list[Change], seq: int, at: datetime) -> Iterator[str]:
+        yield from rows_frames(
+            (piece for change in changes for piece in fragments_of(self._templates, change.event)), seq=seq, at=at
+        )
+        for change in changes:
+            match change.event:
+                case LogWritten(line):
+                    yield data_frame("log", seq=change.seq, at=change.at, data=line.as_dict())
+                case DaemonRemoved(id) | JobRemoved(id):
+                    yield data_frame("removed", seq=change.seq, at=change.at, data={"id": id})
+
+    def _offer(self, seq: int, text: str) -> None:
+        frame = Frame(seq, None, text)
+        for listener in self.listeners:
+            listener.offer(frame)
+
+
+class LiveSocket:
+    """The ASGI application of the pages' socket."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        hub = context.hub
+
+        def resync() -> str:
+            return data_frame("resync", seq=hub.seq, at=hub.clock.now())
+
+        await serve_socket(
+            hub,
+            scope,
+            receive,
+            send,
+            key="pages",
+            audience=PageAudience(context.templates, hub.clock, hub.version),
+            backlog=ReadAgain(resync),
+            opening=lambda: _hello(hub),
+        )
+
+
+async def _hello(hub: Hub) -> AsyncIterator[str]:
+    yield data_frame("hello", seq=hub.seq, at=hub.clock.now(), boot=hub.boot, version=hub.version)

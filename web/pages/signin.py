@@ -1,0 +1,73 @@
+"""Signing in and out. The link in a terminal is a GET, so it only shows a button: previews must not spend it."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from daemons.access import SignInRefused
+from daemons.errors import Invalid
+from daemons.passwords import TooManyTries
+from web.authentication import give_cookie, take_cookie
+from web.context import origin_of, service, templates, viewer
+from web.pages.forms import back_to, own_page
+from web.parsing import read_form
+from web.problems import status_of
+
+
+async def show_signin(request: Request) -> Response:
+    return _page(request, code=request.query_params.get("code"), next=request.query_params.get("next", ""))
+
+
+async def sign_in(request: Request) -> Response:
+    form = await read_form(request, names=["code", "password", "next"])
+    access, origin = service(request).access, origin_of(request.scope)
+    try:
+        if "code" in form:
+            cookie = await access.sign_in_with_code(form["code"], origin=origin)
+        elif "password" in form:
+            cookie = await access.sign_in_with_password(form["password"], origin=origin)
+        else:
+            raise Invalid("Sign in with a link or with the password.")
+    except (SignInRefused, TooManyTries) as error:
+        return _refused(request, error, form.get("next", ""))
+    answer = back_to(request, own_page(form.get("next", "/")))
+    give_cookie(answer, request.scope, cookie)
+    return answer
+
+
+async def sign_out(request: Request) -> Response:
+    identity = viewer(request)
+    if identity.is_session and identity.id is not None:
+        await service(request).access.sign_out(identity.id)
+    answer = back_to(request, "/signin")
+    take_cookie(answer, request.scope)
+    return answer
+
+
+def _refused(request: Request, error: SignInRefused | TooManyTries, next: str) -> Response:
+    problem = f"{error.message} {error.remedy or ''}".strip()
+    answer = _page(request, problem=problem, next=next, status=status_of(error))
+    if isinstance(error, TooManyTries):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def _page(
+    request: Request, *, code: str | None = None, problem: str | None = None, next: str = "", status: int = 200
+) -> Response:
+    return templates(request).page(
+        "pages/signin.html",
+        status,
+        viewer=None,
+        code=code,
+        password_login=service(request).access.takes_password,
+        problem=problem,
+        next=own_page(next) if next else "",
+    )
+
+
+ROUTES = [
+    Route("/signin", show_signin),
+    Route("/signin", sign_in, methods=["POST"]),
+    Route("/signout", sign_out, methods=["POST"]),
+]
