@@ -7,10 +7,10 @@ import sqlite3
 import sys
 import time
 
-from benchmarks import status_writes
+from benchmarks import job_queue, status_writes
 from benchmarks.report import Benchmark
 
-BENCHMARKS = [*status_writes.BENCHMARKS]
+BENCHMARKS = [*status_writes.BENCHMARKS, *job_queue.BENCHMARKS]
 
 
 def main(names: list[str]) -> None:

@@ -1,11 +1,11 @@
-"""What a worker does to jobs: take them, move them on, end them. Every write is fenced by its Hold.
+"""What a worker writes of an attempt in hand, and what is kept of it. Every write is fenced by its Hold.
 
 A worker that no longer has the job changes nothing: what it tried is listed as refused.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, assert_never
+from typing import Any
 
 from sqlalchemy import bindparam, case, insert, select, update
 
@@ -14,19 +14,6 @@ from daemons.events import JobChanged
 from daemons.job_rows import IS_HELD, JOB_COLUMNS, JOBS, Hold, error_column, find, job_of, progress_column
 from daemons.journal import record_history
 from daemons.models import JobAttemptTable, JobRefusalTable
-from daemons.outcomes import (
-    NAMES,
-    STATES,
-    Cancelled,
-    Completed,
-    Ending,
-    Failed,
-    GivenBack,
-    Lost,
-    Outcome,
-    TriedAgain,
-    cancelled,
-)
 from daemons.states import JobState
 from daemons.transaction import Transaction
 from daemons.values import Job, Progress
@@ -47,24 +34,6 @@ _check = select(_J.id).where(*_OURS, IS_HELD).with_for_update(read=True)
 _move = update(JOBS).where(*_OURS, IS_HELD)
 _set_progress = _move.values(progress=bindparam("new_progress", type_=_J.progress.type), revision=_NEXT_REVISION)
 _set_reason = _move.values(waiting_reason=bindparam("new_reason"), revision=_NEXT_REVISION).returning(*JOB_COLUMNS)
-_finish = (
-    update(JOBS)
-    .where(*_OURS, _J.state == bindparam("b_state"))
-    .values(
-        state=bindparam("new_state"),
-        result=bindparam("new_result", type_=_J.result.type),
-        error=bindparam("new_error", type_=_J.error.type),
-        progress=bindparam("new_progress", type_=_J.progress.type),
-        failures=bindparam("new_failures"),
-        crashes=bindparam("new_crashes"),
-        run_after=bindparam("new_run_after", type_=_J.run_after.type),
-        finished_at=bindparam("new_finished_at", type_=_J.finished_at.type),
-        waiting_reason=bindparam("new_reason"),
-        worker=bindparam("new_worker"),
-        revision=_NEXT_REVISION,
-    )
-    .returning(_J.revision)
-)
 _insert_attempt = insert(JobAttemptTable)
 _insert_refusal = insert(JobRefusalTable)
 _of_dead = select(*JOB_COLUMNS).where(IS_HELD, _J.worker.in_(bindparam("dead", expanding=True)))
@@ -117,83 +86,10 @@ def store_reason(tx: Transaction, hold: Hold, reason: str | None, revision: int)
     return job
 
 
-def end_all(tx: Transaction, endings: Sequence[Ending]) -> list[Job | None]:
-    """Write how several attempts ended; return each job as it is now, None where the end came too late."""
-    ended = [_end(tx, ending) for ending in endings]
-    # The last attempt of a finished job stands in the job's own row: most jobs need no second one.
-    earlier = [
-        attempt_row(tx, ending.job, NAMES[type(ending.outcome)], _error_of(ending.outcome))
-        for ending, job in zip(endings, ended, strict=True)
-        if job is not None and not job.is_finished
-    ]
-    if earlier:
-        tx.execute(_insert_attempt, earlier)
-    return ended
-
-
-def _end(tx: Transaction, ending: Ending) -> Job | None:
-    job = _write_end(tx, ending, JobState.RUNNING) or _write_end(tx, _under_cancel(tx, ending), JobState.CANCELLING)
-    if job is None:
-        refuse(tx, hold_of(ending.job), "finish", f"The attempt ended as {NAMES[type(ending.outcome)]}.")
-        return None
-    if job.daemon_id is not None:
-        record_history(tx, job.daemon_id, "job", ending.job.state, job.state, job.type, job.id)
-    tx.announce(JobChanged(job))
-    return job
-
-
-def _under_cancel(tx: Transaction, ending: Ending) -> Ending:
-    """Somebody asked for the end meanwhile: only a result still counts, everything else is the cancel."""
-    if isinstance(ending.outcome, Completed):
-        return ending
-    present = find(tx, ending.job.id)
-    asked = present.error if present and present.error else cancelled("It was cancelled.")
-    cause = None if isinstance(ending.outcome, Cancelled) else _error_of(ending.outcome)
-    return replace(ending, outcome=Cancelled(replace(asked, cause=cause or asked.cause)))
-
-
-def _write_end(tx: Transaction, ending: Ending, held_as: JobState) -> Job | None:
-    job = _ended(tx, ending.job, ending.outcome)
-    values = {
-        **_fence(hold_of(ending.job)),
-        "b_state": held_as.value,
-        "b_revision": ending.job.revision,
-        "new_state": job.state.value,
-        "new_result": job.result,
-        "new_error": error_column(job.error),
-        "new_progress": progress_column(job.progress),
-        "new_failures": job.failures,
-        "new_crashes": job.crashes,
-        "new_run_after": job.run_after,
-        "new_finished_at": job.finished_at,
-        "new_reason": job.waiting_reason,
-        "new_worker": job.worker,
-    }
-    revision = tx.execute(_finish, values).scalar()
-    return None if revision is None else replace(job, revision=revision)
-
-
-def _ended(tx: Transaction, job: Job, outcome: Outcome) -> Job:
-    """Return the job after `outcome`. The claim counted a failure and a crash; what did not happen is taken back."""
-    state = STATES[type(outcome)]
-    finished_at = tx.now if state.is_finished else None
-    done = replace(job, state=state, crashes=job.crashes - 1, finished_at=finished_at, waiting_reason=None)
-    match outcome:
-        case Completed(result):
-            return replace(done, failures=job.failures - 1, result=result, error=None)
-        case Failed(error):
-            return replace(done, error=error)
-        case TriedAgain(error, run_after):
-            reason = f"Try {job.failures + 1} of {job.max_attempts} at {run_after:%H:%M:%S} UTC"
-            return replace(done, error=error, run_after=run_after, waiting_reason=reason, worker=None)
-        case Cancelled(error):
-            return replace(done, failures=job.failures - 1, error=error)
-        case GivenBack():
-            return replace(done, failures=job.failures - 1, worker=None)
-        case Lost():
-            raise AssertionError("a lost attempt has no end to write")
-        case _:
-            assert_never(outcome)
+def keep_attempts(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep attempts that are over, as rows of `attempt_row`."""
+    if rows:
+        tx.execute(_insert_attempt, rows)
 
 
 def keep_last_attempt(tx: Transaction, job: Job) -> None:
@@ -266,10 +162,6 @@ def hold_of(job: Job) -> Hold:
 
 def _fence(hold: Hold) -> Mapping[str, Any]:
     return {"b_id": hold.job_id, "b_attempt": hold.attempt, "b_worker": hold.worker}
-
-
-def _error_of(outcome: Outcome) -> ErrorInfo | None:
-    return outcome.error if isinstance(outcome, Failed | TriedAgain | Cancelled) else None
 
 
 def attempt_row(tx: Transaction, job: Job, outcome: str, error: ErrorInfo | None) -> dict[str, Any]:

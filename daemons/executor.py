@@ -36,6 +36,7 @@ from daemons.outcomes import NAMES, Ending, Failed, GivenBack, Lost, Outcome
 from daemons.settling import Settling
 from daemons.states import JobState, LogLevel
 from daemons.values import Job
+from daemons.worker_pool import WorkerPool
 from daemons.workflow import Keepers
 
 GRACE = 6.0
@@ -73,6 +74,7 @@ class Executor:
         slots: Mapping[str, int],
         dead_workers: Callable[[], Awaitable[Collection[str]]],
         keepers: Keepers | None = None,
+        workers: WorkerPool | None = None,
     ) -> None:
         self.worker = worker
         self._types = types
@@ -94,7 +96,7 @@ class Executor:
         self._patrol = JobPatrol(worker, dead_workers, jobs, dispatcher, database, clock)
         progress = JobProgress(database, clock, bus, self._lost)
         self._progress = progress
-        self._workplace = Workplace(orders, journal, database, clock, progress, self._lost, keepers)
+        self._workplace = Workplace(orders, journal, database, clock, progress, self._lost, keepers, workers)
         # Our own tasks.
         self._admitting = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -242,9 +244,10 @@ class Executor:
         if self._running.pop((run.hold.job_id, run.hold.attempt), None) is None:
             return
         self._progress.ended(run)
+        # The slot first: the next claim need not wait for the disk, as this end must.
+        run.slot.give_up()
         if not isinstance(outcome, Lost):
             self._settling.add(Ending(run.job, outcome))
-        run.slot.give_up()
 
     def _cut(self, run: JobRun, cut: Cut) -> None:
         if run.cut_short(cut):

@@ -4,8 +4,9 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -13,6 +14,10 @@ from daemons.errors import ErrorInfo, Invalid, Permanent
 from daemons.states import LogLevel
 from daemons.text import check_json
 from daemons.values import Job, JsonValue
+from daemons.worker_spec import WorkerSpec
+
+if TYPE_CHECKING:
+    from daemons.subprocess_work import Worker
 
 DEFAULT_LANE = "default"
 TIDY_UP = 5.0
@@ -46,6 +51,10 @@ class JobContext(Protocol):
 
     def keeper(self, kind: type[T]) -> T:
         """Return the record keeper of that class, as its workflow declares it."""
+        ...
+
+    def borrow(self, spec: WorkerSpec) -> "AbstractAsyncContextManager[Worker]":
+        """Lend a worker process for what eats memory or blocks; it is kept warm for the next borrower."""
         ...
 
     async def progress(self, done: float, total: float | None = None, text: str | None = None) -> None:

@@ -3,16 +3,16 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import TypeVar
-
 
 from pydantic import BaseModel
 
 from daemons.attempts import check_hold, refuse, store_reason
 from daemons.clock import Clock
 from daemons.database import Database
-from daemons.errors import Invalid, Superseded, UnknownName
+from daemons.errors import Conflict, Invalid, Superseded, UnknownName
 from daemons.handlers import JobFailed
 from daemons.ids import new_id
 from daemons.job_progress import JobProgress
@@ -23,9 +23,12 @@ from daemons.journal import Journal
 from daemons.log_rate import LogRate
 from daemons.orders import Orders
 from daemons.states import JobState, LogLevel
+from daemons.subprocess_work import Worker
 from daemons.text import clean
 from daemons.transaction import Transaction
 from daemons.values import Job, JsonValue, Progress
+from daemons.worker_pool import WorkerPool
+from daemons.worker_spec import WorkerSpec
 from daemons.workflow import Keepers
 
 TEXT_CHARACTERS = 500
@@ -44,6 +47,7 @@ class Workplace:
     progress: JobProgress
     lost: Callable[[Hold], None]
     keepers: Keepers | None = None
+    workers: WorkerPool | None = None
 
 
 class RunContext:
@@ -75,6 +79,11 @@ class RunContext:
         if self._at.keepers is None:
             raise UnknownName(f"No workflow has a keeper {kind.__name__}.")
         return self._at.keepers.get(kind)
+
+    def borrow(self, spec: WorkerSpec) -> AbstractAsyncContextManager[Worker]:
+        if self._at.workers is None:
+            raise Conflict("This executor has no worker processes to lend.", code="ERR_NO_WORKERS")
+        return self._at.workers.borrow(spec)
 
     async def progress(self, done: float, total: float | None = None, text: str | None = None) -> None:
         run = self._run

@@ -88,7 +88,7 @@ class Jobs:
     async def counts(self) -> dict[str, int]:
         """Return how many jobs are in each state now; every state is named."""
         rows = await self._database.fetch(select(_J.state, func.count()).group_by(_J.state))
-        found = {state: count for state, count in map(tuple, rows)}
+        found = dict(map(tuple, rows))
         return {state.value: found.get(state.value, 0) for state in JobState}
 
     async def ended_counts(self) -> dict[tuple[str, str], int]:

@@ -118,9 +118,12 @@ class Lifecycle:
     # Reconciling.
 
     async def _live(self) -> None:
-        while not self.closed.is_set():
+        while True:
             self._changed.clear()
             delay = await self._reconcile_safely()
+            if self.closed.is_set():
+                self.settled.set()
+                return
             if not self._changed.is_set():
                 self.settled.set()
             await self._clock.wait(self._changed, delay)

@@ -21,6 +21,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from daemons.settings import MASK, SECRET_NAME
+from daemons.text import clean
 
 SHORTEST_SECRET = 4
 """A known secret shorter than this is left alone: masking every "a" would hide the log, not the secret."""
@@ -41,8 +42,6 @@ _SHAPES = (
     (re.compile(r"(://[^\s/@:]{0,200}:)[^\s/@]+@"), rf"\1{MASK}@"),
     (re.compile(r"\bdd_[A-Za-z0-9_-]{16,}"), MASK),
 )
-# Everything that could move the cursor, hide text or begin a line of its own.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Scrubber:
@@ -74,7 +73,7 @@ class Scrubber:
         return self.text(text[:TEXT_CHARACTERS])
 
     def _key(self, key: object) -> str:
-        return encoded(self.text(str(key)))
+        return clean(self.text(str(key)), 200)
 
     def _named(self, name: str, value: object, depth: int) -> object:
         return MASK if value and SECRET_NAME.search(name) else self.value(value, depth)
@@ -126,12 +125,6 @@ def about(**ids: str) -> AbstractContextManager[None]:
     return bound_contextvars(**ids)
 
 
-def encoded(text: str) -> str:
-    """Return `text` on one line, control characters spelled out: what a log holds cannot forge a line of it."""
-    text = text.replace("\n", "\\n").replace("\t", "\\t")
-    return _CONTROLS.sub(_spelled, text)
-
-
 def _renderers(log_format: str, stream: TextIO) -> list[Processor]:
     if log_format == "console" or (log_format == "auto" and stream.isatty()):
         return [_encode_for_terminal, structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="at")]
@@ -143,9 +136,10 @@ def _encode_for_terminal(logger: WrappedLogger, method: str, event: EventDict) -
     for name, value in event.items():
         if name == "exception":
             # A traceback keeps its lines, but indented: no text in it can pose as a line of the log.
-            event[name] = "\n".join("    " + encoded(line) for line in str(value).splitlines())
+            lines = (clean(line, TEXT_CHARACTERS) for line in str(value).splitlines())
+            event[name] = "\n".join("    " + line for line in lines)
         elif isinstance(value, str):
-            event[name] = encoded(value)
+            event[name] = clean(value, TEXT_CHARACTERS)
     return event
 
 
@@ -161,8 +155,3 @@ def _route_libraries(level: int) -> None:
 def _forms(secret: str) -> set[str]:
     """A secret also shows up as part of an address, or escaped in a repr."""
     return {secret, urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret), repr(secret)[1:-1]}
-
-
-def _spelled(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

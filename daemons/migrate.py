@@ -3,6 +3,7 @@
 The only module that imports alembic. The service runs it as a process of its own.
 """
 
+import os
 from pathlib import Path
 
 from alembic import command
@@ -15,14 +16,15 @@ MIGRATIONS = next(
 """Inside the package when it is installed, beside it in a checkout."""
 
 
-def configuration() -> Config:
-    """Return alembic's settings; the database's address comes from ours."""
+def configuration(url: str | None = None) -> Config:
+    """Return alembic's settings for the database at `url`, or at the address our own settings name."""
     config = Config()
     # Alembic's settings are an ini file's, where a percent sign means something.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
+    config.attributes["url"] = url
     return config
 
 
 if __name__ == "__main__":
-    command.upgrade(configuration(), "head")
+    command.upgrade(configuration(os.environ["DAEMONDECK_DATABASE_URL"]), "head")

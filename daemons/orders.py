@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-
 from pydantic import BaseModel
 from sqlalchemy import select
 

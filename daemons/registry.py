@@ -203,6 +203,11 @@ def _built_in_modules() -> list[str]:
 
 def _parts(brought: object) -> Iterator[object]:
     if isinstance(brought, ModuleType):
+        # A workflow's folder may make its Workflow on demand, so that its worker processes start without it.
+        workflow = getattr(brought, "workflow", None)
+        if isinstance(workflow, Workflow):
+            yield workflow
+            return
         yield from (value for value in vars(brought).values() if _is_part(value))
     elif isinstance(brought, (list, tuple)):
         yield from brought

@@ -1,6 +1,6 @@
 """The whole engine, opened in order and closed in reverse.
 
-    data lock ─▶ tables ─▶ database ─▶ record keepers ─▶ registry ─▶ executor ─▶ supervisor
+data lock ─▶ tables ─▶ database ─▶ record keepers ─▶ registry ─▶ executor ─▶ supervisor
 """
 
 import asyncio
@@ -37,6 +37,7 @@ from daemons.settings import Settings
 from daemons.status import StatusBoard
 from daemons.supervisor import Supervisor
 from daemons.values import DaemonRow
+from daemons.worker_pool import WorkerPool
 from daemons.workflow import Keepers
 
 GRACE = 6.0
@@ -74,6 +75,7 @@ class Service:
         )
         self.registry = Registry.load(settings)
         self.keepers = Keepers(self.registry.workflows, self.database, clock)
+        self.workers = WorkerPool(clock)
         self.jobs = Jobs(self.database, clock)
         dispatcher = EmbeddedDispatcher(self.bus)
         self.orders = Orders(self.registry, self.jobs, dispatcher, self.database, clock, self.bus)
@@ -90,6 +92,7 @@ class Service:
             slots=settings.lanes,
             dead_workers=self.leases.dead_managers,
             keepers=self.keepers,
+            workers=self.workers,
         )
         services = CallServices(clock, self.journal, self.readings, self.orders, self.keepers)
         engine = Engine(services, settings, self.leases, self.roster, self.board, self.registry)
@@ -174,6 +177,7 @@ class Service:
             reach("keepers opened")
             kept = timedelta(days=self.settings.retention_days)
             await stack.enter_async_context(Retention(self.database, self.clock, kept))
+            await stack.enter_async_context(self.workers)
             await stack.enter_async_context(self.executor)
             reach("executor opened")
             await stack.enter_async_context(self.supervisor)
@@ -193,8 +197,7 @@ class Service:
         await asyncio.gather(self.supervisor.stop(GRACE), self.executor.stop(GRACE))
         reach("work ended")
         flushes = {
-            asyncio.create_task(self._flushed(part.flush()))
-            for part in (self.board, self.journal, self.readings)
+            asyncio.create_task(self._flushed(part.flush())) for part in (self.board, self.journal, self.readings)
         }
         await self.clock.settle(flushes, FLUSH_SECONDS)
         reach("flushed")

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from daemons.attempts import end_all
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.dispatch import Dispatcher
 from daemons.errors import DaemonError, ErrorInfo, Unavailable
+from daemons.job_ends import end_all
 from daemons.outcomes import Ending, Failed
 from daemons.states import JobState
 from daemons.transaction import Transaction

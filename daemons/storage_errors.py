@@ -13,6 +13,7 @@ REPEATABLE_STATES = frozenset({"40001", "40P01"})
 """A serialization failure and a deadlock: PostgreSQL asks to try the same again."""
 
 _BITS_OF_PRIMARY_CODE = 0xFF
+_SHARED_MEMORY_COULD_NOT_GROW = 4874  # SQLITE_IOERR_SHMSIZE, by another name a full disk
 
 
 def _locked() -> Unavailable:
@@ -84,14 +85,15 @@ def translated(error: BaseException) -> BaseException:
     """Return `error`, or what it means to whoever cannot see the database. Meant to be raised `from error`."""
     if isinstance(error, PoolTimeout):
         return Unavailable("The database is busy: all its connections are in use.")
-    if isinstance(error, StopIteration):
-        # A future refuses to carry it, and would leave its caller waiting.
-        return RuntimeError("a unit raised StopIteration")
+    if isinstance(error, StopIteration) or not isinstance(error, Exception):
+        # A future refuses the first, and the event loop ends by others.
+        return _caused(RuntimeError(f"a unit of work raised {type(error).__name__}"), error)
     make = _meaning(error)
-    if make is None:
-        return error
-    new = make()
-    new.__cause__ = error
+    return error if make is None else _caused(make(), error)
+
+
+def _caused(new: Exception, cause: BaseException) -> Exception:
+    new.__cause__ = cause
     return new
 
 
@@ -104,6 +106,8 @@ def sqlite_code(error: BaseException | None) -> int | None:
     """Return SQLite's primary result code, if that is what `error` is about."""
     inner = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(inner, "sqlite_errorcode", None) if isinstance(inner, sqlite3.Error) else None
+    if code == _SHARED_MEMORY_COULD_NOT_GROW:
+        return sqlite3.SQLITE_FULL
     return None if code is None else code & _BITS_OF_PRIMARY_CODE
 
 

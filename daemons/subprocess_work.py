@@ -103,7 +103,7 @@ class Worker:
     @property
     def is_ready(self) -> bool:
         """Whether the process lives and has no request in hand."""
-        return self._requests is not None and not (self._is_busy or self._exited.is_set() or self._results.has_ended)
+        return not (self._is_busy or self._has_died())
 
     @property
     def is_worn_out(self) -> bool:
@@ -118,6 +118,12 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._end()
+
+    def _has_died(self) -> bool:
+        if self._process is None or self._exited.is_set() or self._results.has_ended:
+            return True
+        # The news of its end may still be on the way through the loop.
+        return _waits_to_be_reaped(self._process.pid)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         # Here and not in a thread: the kernel's parent-death signal comes when the *thread* that forked ends.
@@ -264,6 +270,15 @@ def _call_on_exit(process: subprocess.Popen[bytes], callback: Callable[[], None]
             process.wait()
 
     threading.Thread(target=wait, name=f"worker-{process.pid}", daemon=True).start()
+
+
+def _waits_to_be_reaped(pid: int) -> bool:
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def _encode(message: dict[str, Any]) -> bytes:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from daemons.base import BaseDaemon
-from daemons.clock import Clock
-from daemons.database import Database
 from daemons.errors import UnknownName
+
+# Worker processes import their workflow's folder, and must not carry the database and the rest of the deck with it.
+if TYPE_CHECKING:
+    from daemons.base import BaseDaemon
+    from daemons.clock import Clock
+    from daemons.database import Database
 
 K = TypeVar("K")
 
@@ -17,7 +20,7 @@ class Workflow:
     """Daemons, jobs, tables, keeper, settings and commands that belong together."""
 
     name: str
-    daemons: Sequence[type[BaseDaemon]] = ()
+    daemons: "Sequence[type[BaseDaemon]]" = ()
     jobs: Sequence[Callable[..., Any]] = ()  #: functions decorated with @job
     tables: Sequence[type[Any]] = field(default=())  #: classes on models.Base
     keeper: type[Any] | None = None  #: made with (database, clock) when the service opens
@@ -28,7 +31,7 @@ class Workflow:
 class Keepers:
     """The record keepers of all workflows, by their class: how daemons, jobs, pages and calls get at them."""
 
-    def __init__(self, workflows: Iterable[Workflow], database: Database, clock: Clock) -> None:
+    def __init__(self, workflows: Iterable[Workflow], database: "Database", clock: "Clock") -> None:
         kinds = [workflow.keeper for workflow in workflows if workflow.keeper is not None]
         self._keepers = {kind: kind(database, clock) for kind in kinds}
 

@@ -21,6 +21,9 @@ BATCH_UNITS = 512
 LOCK_BUDGET = 5.0
 """Seconds a unit waits for another program's lock before it is refused."""
 
+_UNDOABLE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY})
+"""Failures after which nothing of the transaction is there, for certain."""
+
 
 class TransactionGone(Unavailable):
     """The database undid the transaction by itself."""
@@ -127,7 +130,7 @@ class SqliteWriter:
             self._answer(waiting)
             self._disconnect()
 
-    def _commit(self, batch: list[PendingUnit]) -> None:
+    def _commit(self, batch: list[PendingUnit], *, is_last_try: bool = False) -> None:
         """Run and commit the units of `batch` together, or each alone when together they cannot."""
         connection = self._connected()
         raw = _raw(connection)
@@ -135,26 +138,27 @@ class SqliteWriter:
         if not batch:
             return
         try:
-            self._run_all(connection, raw, batch)
+            self._run_all(connection, raw, batch, is_last_try)
             if raw.in_transaction:
                 raw.execute("COMMIT")
         except (TransactionGone, sqlite3.Error) as error:
-            cause = error.__cause__ or error
-            if raw.in_transaction:
-                raw.execute("ROLLBACK")
-            if sqlite_code(cause) == sqlite3.SQLITE_IOERR and not isinstance(error, TransactionGone):
+            if not isinstance(error, TransactionGone) and sqlite_code(error) not in _UNDOABLE:
                 # A commit that the disk refused may still have reached it: only the callers can find out.
                 raise
-            self._repeat_alone(batch, cause)
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            self._repeat_alone(raw, batch, error.__cause__ or error, is_last_try)
             return
         for pending in batch:
             if pending.error is not None:
                 pending.error = translated(pending.error)
         self._answer(batch)
 
-    def _repeat_alone(self, batch: list[PendingUnit], cause: BaseException) -> None:
-        freed = is_full(cause) and self._ballast is not None and self._ballast.release()
-        if len(batch) == 1 and not freed:
+    def _repeat_alone(
+        self, raw: sqlite3.Connection, batch: list[PendingUnit], cause: BaseException, is_last_try: bool
+    ) -> None:
+        has_room = is_full(cause) and not is_last_try and self._make_room(raw)
+        if len(batch) == 1 and not has_room:
             batch[0].error = translated(cause)
             self._answer(batch)
             return
@@ -162,7 +166,16 @@ class SqliteWriter:
         for pending in batch:
             pending.error = None
             pending.announcements = []
-            self._commit([pending])
+            self._commit([pending], is_last_try=len(batch) == 1)
+
+    def _make_room(self, raw: sqlite3.Connection) -> bool:
+        """Give up the ballast and move the log into the database, for what is already begun and for deleting."""
+        released = self._ballast is not None and self._ballast.release()
+        try:
+            (blocked, _, _) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error:
+            return released
+        return released or not blocked
 
     def _begin(self, raw: sqlite3.Connection, batch: list[PendingUnit]) -> list[PendingUnit]:
         """Take the write lock; answer the units that waited too long for it, and return the others."""
@@ -187,15 +200,17 @@ class SqliteWriter:
             raw.execute(f"PRAGMA synchronous={level}")
             self._synchronous = level
 
-    def _run_all(self, connection: Connection, raw: sqlite3.Connection, batch: list[PendingUnit]) -> None:
-        """Run every unit; what a failed one wrote is undone. Raises TransactionGone if that took the others along."""
+    def _run_all(
+        self, connection: Connection, raw: sqlite3.Connection, batch: list[PendingUnit], is_last_try: bool
+    ) -> None:
+        """Run every unit; what a failed one wrote is undone. Raises TransactionGone if all must be run again."""
         alone = len(batch) == 1
         for pending in batch:
             if not alone:
                 raw.execute("SAVEPOINT unit")
             self._run(connection, pending)
             # A full disk, a failed read and too little memory make SQLite roll everything back by itself.
-            if not raw.in_transaction or (is_full(pending.error) and self._has_ballast()):
+            if not raw.in_transaction or (is_full(pending.error) and not is_last_try):
                 raise TransactionGone from pending.error
             if pending.error is not None:
                 raw.execute("ROLLBACK" if alone else "ROLLBACK TO unit")
@@ -209,9 +224,6 @@ class SqliteWriter:
             pending.announcements = transaction.announcements
         except BaseException as error:  # noqa: BLE001 - a unit's own failure is its caller's, not the thread's
             pending.error = error
-
-    def _has_ballast(self) -> bool:
-        return self._ballast is not None and not self._ballast.is_released
 
     def _answer(self, batch: list[PendingUnit]) -> None:
         for pending in batch:

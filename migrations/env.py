@@ -2,11 +2,11 @@
 
 import importlib
 import pkgutil
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Column, Connection, create_engine, event
+from sqlalchemy import Column, Connection, MetaData, create_engine, event
 from sqlalchemy.pool import NullPool
 
 import daemons.workflows
@@ -21,12 +21,12 @@ _MANAGERS_TAKE_TURNS = 42_062_029
 """The number of the lock that one upgrade of a PostgreSQL database holds against another."""
 
 
-def import_workflow_tables() -> None:
-    """Let the tables of every built-in workflow sit on Base. Those of plug-ins are not ours to migrate."""
+def all_tables() -> MetaData:
+    """Return our tables with those of every built-in workflow. Those of plug-ins are not ours to migrate."""
     for folder in pkgutil.iter_modules(daemons.workflows.__path__):
-        name = f"daemons.workflows.{folder.name}.tables"
-        if folder.ispkg and find_spec(name):
-            importlib.import_module(name)
+        if Path(daemons.workflows.__path__[0], folder.name, "tables.py").exists():
+            importlib.import_module(f"daemons.workflows.{folder.name}.tables")
+    return Base.metadata
 
 
 def include_object(thing: object, name: str | None, kind: str, reflected: bool, compared: object) -> bool:
@@ -51,7 +51,7 @@ def check_references(*_: Any, **__: Any) -> None:
     killpoints.reach("migration written")
 
 
-def migrate(address: str) -> None:
+def migrate(address: str, tables: MetaData | None) -> None:
     """Run what alembic was asked for, each revision in one transaction on both kinds of database."""
     url, file = normalise_url(address), sqlite_path(address)
     is_sqlite = file is not None
@@ -67,7 +67,7 @@ def migrate(address: str) -> None:
         if not is_sqlite:
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({_MANAGERS_TAKE_TURNS})")
             connection.commit()
-        _run(connection)
+        _run(connection, tables)
     engine.dispose()
 
 
@@ -78,10 +78,10 @@ def _prepare_sqlite(raw: Any, record: object) -> None:
     raw.execute("PRAGMA foreign_keys=OFF")
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection, tables: MetaData | None) -> None:
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=tables,
         transactional_ddl=True,
         transaction_per_migration=True,
         render_as_batch=True,
@@ -93,5 +93,6 @@ def _run(connection: Connection) -> None:
         context.run_migrations()
 
 
-import_workflow_tables()
-migrate(load_settings().database_url)
+given: str | None = context.config.attributes.get("url")
+# To run revisions no model is needed, so a service's upgrade depends on no workflow.
+migrate(given or load_settings().database_url, None if given else all_tables())

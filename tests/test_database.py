@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, literal, select, text
+from sqlalchemy import create_engine, func, insert, literal, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from daemons import engines
@@ -17,7 +17,7 @@ from daemons.database import Database
 from daemons.engines import normalise_url
 from daemons.errors import Fatal, Invalid, Unavailable
 from daemons.events import JobRemoved
-from daemons.models import AuditTable, LogTable, MetricTable
+from daemons.models import AuditTable, DaemonTable, LogTable, MetricTable
 from daemons.transaction import Transaction, Unit
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
@@ -189,8 +189,6 @@ async def test_a_cancelled_reading_leaves_its_connection_fit_for_the_next(
 
 @pytest.mark.parametrize("text", ["", "plain", "naïve 東京 👩\u200d👧", "nul \0 inside", 'quote " and \\ \u2028'])
 async def test_json_reads_back_as_it_was_written(database: Database, text: str) -> None:
-    from daemons.models import DaemonTable
-
     value = {"text": text, "nested": [1, 2.5, None, True, {"a": text}], text: "as a key"}
 
     def unit(tx: Transaction) -> None:
@@ -234,8 +232,6 @@ class Times:
     """Writes a time and reads it back, through the types of our columns."""
 
     def __init__(self, url: str) -> None:
-        from sqlalchemy import create_engine
-
         self._engine = create_engine(normalise_url(url))
 
     def through(self, moment: datetime) -> datetime:

@@ -3,17 +3,14 @@
 import io
 import json
 import logging
-import unicodedata
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given
-from hypothesis import strategies as st
 
-from daemons.logs import MASK, Scrubber, about, encoded, set_up_logs
+from daemons.logs import MASK, Scrubber, about, set_up_logs
 
 SECRETS = ("canary/p w1", "canary-token-2")
 
@@ -149,15 +146,6 @@ def test_no_text_can_forge_a_line_on_a_terminal(stream: Written) -> None:
     lines = stream.getvalue().splitlines()
     assert not any(line.startswith("2026-01-01 [info] forged") for line in lines)
     assert "\x1b[2J" not in stream.getvalue()
-
-
-@given(st.text())
-def test_encoded_text_is_one_line_without_controls(text: str) -> None:
-    line = encoded(text)
-
-    assert len(line.splitlines()) <= 1
-    assert not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in line)
-    line.encode("utf-8")
 
 
 def test_the_level_is_obeyed(stream: Written) -> None:

@@ -129,31 +129,32 @@ async def test_a_request_that_is_too_long_is_refused_before_it_is_sent() -> None
         assert await answers(worker, "echo", values=[1]) == [1]
 
 
+async def items_until_stopped(worker: Worker, folder: Path, stop: Callable[[], None]) -> list[str]:
+    """Call `stop` while the first of 5,000 items is in hand. The word may take a few quick items to get through."""
+    first = gate(folder, "first")
+    stream = worker.run({"do": "items", "items": [["0", str(first)], *([str(n), os.devnull] for n in range(1, 5000))]})
+    reading = asyncio.create_task(anext(stream))
+    opened = await asyncio.to_thread(os.open, first, os.O_WRONLY)  # returns once the worker holds the first item
+    stop()
+    os.close(opened)
+    return [await reading, *[result async for result in stream]]
+
+
 async def test_asked_to_finish_it_finishes_the_item_in_hand_and_takes_no_more(tmp_path: Path) -> None:
-    first = gate(tmp_path, "first")
-
     async with toy() as worker:
-        stream = worker.run({"do": "items", "items": [["one", str(first)], ["two", "/never/opened"]]})
-        reading = asyncio.create_task(anext(stream))
-        opened = await asyncio.to_thread(os.open, first, os.O_WRONLY)  # returns once the worker holds item one
-        worker.finish_current()
-        os.close(opened)
+        results = await items_until_stopped(worker, tmp_path, worker.finish_current)
 
-        assert [await reading, *[result async for result in stream]] == ["one"]
+        assert results == [str(n) for n in range(len(results))]
+        assert 1 <= len(results) < 5000
         assert await answers(worker, "echo", values=["next"]) == ["next"]
 
 
 async def test_sigterm_from_outside_still_delivers_the_item_in_hand(tmp_path: Path) -> None:
-    first = gate(tmp_path, "first")
-
     async with toy() as worker:
-        stream = worker.run({"do": "items", "items": [["one", str(first)], ["two", "/never/opened"]]})
-        reading = asyncio.create_task(anext(stream))
-        opened = await asyncio.to_thread(os.open, first, os.O_WRONLY)
-        os.kill(worker.pid, signal.SIGTERM)
-        os.close(opened)
+        results = await items_until_stopped(worker, tmp_path, lambda: os.kill(worker.pid, signal.SIGTERM))
 
-        assert [await reading, *[result async for result in stream]] == ["one"]
+    assert results == [str(n) for n in range(len(results))]
+    assert 1 <= len(results) < 5000
 
 
 # Output: drained, cut, kept apart.
@@ -237,7 +238,7 @@ async def test_a_fast_writer_waits_for_a_slow_reader() -> None:
 
 async def test_the_signal_that_killed_it_is_named_with_the_item_in_hand() -> None:
     async with toy() as worker:
-        with pytest.raises(WorkerKilled, match="signal 9.*memory") as caught:
+        with pytest.raises(WorkerKilled, match=r"signal 9.*memory") as caught:
             await answers(worker, "die", signal=signal.SIGKILL)
 
     assert caught.value.in_hand == "poison"
@@ -350,11 +351,11 @@ async def test_a_hundred_workers_leave_no_zombie_and_no_open_file() -> None:
             return worker.pid
 
     await use()
-    files = len(os.listdir("/proc/self/fd"))
+    files = len(list(Path("/proc/self/fd").iterdir()))
     pids = [pid for _ in range(20) for pid in await asyncio.gather(*(use() for _ in range(5)))]
 
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
-    assert len(os.listdir("/proc/self/fd")) <= files
+    assert len(list(Path("/proc/self/fd").iterdir())) <= files
 
 
 # Never outlive the manager.

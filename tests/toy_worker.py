@@ -85,28 +85,27 @@ def chatter(request: dict[str, Any]) -> Answer:
 
 def write_raw(request: dict[str, Any]) -> Answer:
     """Write to the real stdout past the protocol."""
-    output = max(int(name) for name in os.listdir("/proc/self/fd") if is_pipe_to_manager(int(name)))
+    output = real_stdout()
     rest = memoryview(request["text"].encode() * request.get("times", 1) + b"\n")
     while rest:
         rest = rest[os.write(output, rest) :]
     yield Result("written")
 
 
-def is_pipe_to_manager(fd: int) -> bool:
-    try:
-        return fd > 2 and os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
-    except OSError:
-        return False
+def real_stdout() -> int:
+    """Return the pipe that the protocol took away from descriptor 1: the newest one."""
+    links = ((int(entry.name), entry) for entry in Path("/proc/self/fd").iterdir())
+    return max(fd for fd, entry in links if entry.is_symlink() and str(entry.readlink()).startswith("pipe:"))
 
 
 def print_aloud(request: dict[str, Any]) -> Answer:
-    print("a library says hello", flush=True)
+    print("a library says hello", flush=True)  # noqa: T201
     yield Result("quiet")
 
 
 def leave_child(request: dict[str, Any]) -> Answer:
     """End while a child of ours still holds all our pipes."""
-    output = max(int(name) for name in os.listdir("/proc/self/fd") if is_pipe_to_manager(int(name)))
+    output = real_stdout()
     child = subprocess.Popen(
         [sys.executable, "-c", "import threading; threading.Event().wait()"],
         pass_fds=[output],

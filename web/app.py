@@ -10,13 +10,14 @@ from starlette.routing import BaseRoute, Mount, WebSocketRoute
 
 from daemons.errors import DaemonError
 from daemons.service import Service
-from web.api import access, daemons, health, jobs, metrics, openapi, types
+from web.api import access, daemons, descriptions, health, jobs, metrics, openapi, types
 from web.api.events import EventsSocket
 from web.assets import Assets
 from web.authentication import Authentication
 from web.context import Context
 from web.live import Hub
 from web.pages import daemons as daemon_pages
+from web.pages import descriptions as description_pages
 from web.pages import jobs as job_pages
 from web.pages import signin
 from web.pages.live import LiveSocket
@@ -28,6 +29,7 @@ CALLS = [
     *daemons.CALLS,
     *jobs.CALLS,
     *types.CALLS,
+    *descriptions.CALLS,
     *access.CALLS,
     *health.CALLS,
     *metrics.CALLS,
@@ -74,6 +76,7 @@ def _routes(assets: Assets) -> list[BaseRoute]:
         *signin.ROUTES,
         *daemon_pages.ROUTES,
         *job_pages.ROUTES,
+        *description_pages.ROUTES,
         WebSocketRoute("/api/events", EventsSocket()),
         WebSocketRoute("/live", LiveSocket()),
     ]

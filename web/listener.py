@@ -150,6 +150,11 @@ class Listener:
             self._abort()
         return is_stalled
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the client has not taken yet what it was sent."""
+        return self._since is not None
+
     def stop(self) -> None:
         """Send nothing any more."""
         self.is_gone = True

@@ -24,6 +24,7 @@ from daemons.errors import (
 from daemons.passwords import TooManyTries
 from web.context import context_of, is_api, viewer_of
 from web.encoding import JsonResponse
+from web.headers import HEADERS
 
 log = structlog.get_logger("daemondeck.web")
 
@@ -125,6 +126,9 @@ async def answer_http_error(connection: HTTPConnection, error: Exception) -> Res
 
 
 def _answer(scope: Scope, status: int, shown: dict[str, Any], headers: dict[str, str]) -> Response:
+    if scope["type"] == "websocket":
+        # The refusal of a handshake does not pass the door that dresses answers: sockets send too much for that.
+        return JsonResponse({"error": shown}, status, headers={**HEADERS, **headers})
     if is_api(scope):
         return JsonResponse({"error": shown}, status, headers=headers)
     page = context_of(scope).templates.page(
@@ -172,8 +176,4 @@ async def _deliver(response: Response, scope: Scope, receive: Receive, send: Sen
     if "websocket.http.response" not in scope.get("extensions", {}) or response.status_code in (403, 421):
         return await send({"type": "websocket.close", "code": 1008})
 
-    async def refuse(message: Message) -> None:
-        await send({**message, "type": "websocket." + message["type"]})
-
-    await response(scope, receive, refuse)
-    return None
+    return await response(scope, receive, send)

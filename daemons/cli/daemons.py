@@ -11,11 +11,10 @@ import typer
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output, options_of
-from daemons.cli.printing import Columns, age, as_json, complain, note, progress, say, show, table
+from daemons.cli.printing import Columns, age, as_json, complain, note, one_line, progress, say, show, table
 from daemons.cli.switching import Daemon, has_failed, segment, switch
 from daemons.cli.times import duration, moment
 from daemons.clock import SystemClock
-from daemons.logs import encoded
 
 Names = Annotated[list[str] | None, typer.Argument(help="Names of daemons.", metavar="NAME…")]
 All = Annotated[bool, typer.Option("--all", help="Every enabled daemon.")]
@@ -178,11 +177,8 @@ def _print_changes(options: Options, changed: Sequence[Daemon]) -> None:
     for daemon in changed:
         match options.output:
             case Output.TABLE:
-                say(
-                    encoded(
-                        f"{daemon['name']}  {shown_state(daemon)}  {daemon['current_status'] or _reason(daemon) or ''}"
-                    )
-                )
+                said = daemon["current_status"] or _reason(daemon) or "-"
+                say(one_line(f"{daemon['name']}  {shown_state(daemon)}  {said}"))
             case Output.NAME:
                 say(daemon["name"])
             case _:

@@ -8,8 +8,6 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
 
-import httpx2
-
 from daemons.cli.exits import CommandError, Exit
 from daemons.clock import Clock
 
@@ -45,6 +43,9 @@ class Deck:
         self._clock = clock
 
     def __enter__(self) -> Self:
+        # Imported late, as for the socket: `serve` needs neither.
+        import httpx2
+
         # No proxies from the environment: they would be asked for 127.0.0.1, with our token.
         self._client = httpx2.Client(headers=self._headers, timeout=self._timeout, trust_env=False)
         return self
@@ -79,6 +80,8 @@ class Deck:
         return items
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
+        import httpx2
+
         try:
             answer = self._client.request(method, f"{self.url}/api{path}", **request)
         except httpx2.TimeoutException as error:

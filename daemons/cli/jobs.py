@@ -7,9 +7,8 @@ import typer
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output, options_of
-from daemons.cli.printing import Columns, age, complain, progress, say, show, show_one
+from daemons.cli.printing import Columns, age, complain, one_line, progress, say, show, show_one
 from daemons.cli.switching import segment
-from daemons.logs import encoded
 
 app = typer.Typer(help="See jobs, cancel them, try them again.")
 
@@ -101,7 +100,7 @@ def _command(options: Options, ids: list[str], command: str) -> None:
                 code = max(code, Exit(error.exit_code))
     if options.output is Output.TABLE:
         for job in done:
-            say(encoded(f"{job['id']}: {job['state']}"))
+            say(one_line(f"{job['id']}: {job['state']}"))
     else:
         show(options, done, COLUMNS, name="id")
     raise typer.Exit(code)

@@ -11,9 +11,8 @@ import typer
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output, options_of
-from daemons.cli.printing import as_json, note, say, show
+from daemons.cli.printing import as_json, note, one_line, say, show
 from daemons.cli.switching import segment
-from daemons.logs import encoded
 from daemons.states import LogLevel
 
 PAGE = 500
@@ -123,7 +122,7 @@ def written(options: Options, line: Line) -> str:
     if options.output is not Output.TABLE:
         return as_json(line)
     who = line["daemon_name"] or line["job_id"] or "-"
-    return encoded(f"{line['at']} {line['level'].upper():<7} {who}: {line['message']}")
+    return one_line(f"{line['at']} {line['level'].upper():<7} {who}: {line['message']}")
 
 
 def _print_all(options: Options, lines: Sequence[Line]) -> None:

@@ -11,8 +11,9 @@ import typer
 from daemons.cli.options import Options, Output
 from daemons.clock import SystemClock
 from daemons.errors import DaemonError
-from daemons.logs import encoded
+from daemons.text import clean
 
+LINE_CHARACTERS = 100_000
 Item = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Any], object]]
 """Heading → how to read the cell from an item, in the order of the table."""
@@ -32,7 +33,7 @@ def show(options: Options, items: Sequence[Item], columns: Columns, *, name: str
             say(as_yaml(items))
         case Output.NAME:
             for item in items:
-                say(encoded(str(item[name])))
+                say(one_line(str(item[name])))
 
 
 def show_one(options: Options, item: Item, columns: Columns, *, name: str = "name") -> None:
@@ -47,7 +48,7 @@ def show_one(options: Options, item: Item, columns: Columns, *, name: str = "nam
         case Output.YAML:
             say(as_yaml(item))
         case Output.NAME:
-            say(encoded(str(item[name])))
+            say(one_line(str(item[name])))
 
 
 def say(text: str, *, end: str = "\n") -> None:
@@ -66,7 +67,7 @@ def complain(error: DaemonError, about: str | None = None) -> None:
     """Print what is wrong on one line: code, what, remedy."""
     subject = f"{about}: " if about else ""
     remedy = f" {error.remedy}" if error.remedy else ""
-    typer.echo(encoded(f"{error.error_code}: {subject}{error.message}{remedy}"), err=True)
+    typer.echo(one_line(f"{error.error_code}: {subject}{error.message}{remedy}"), err=True)
 
 
 def table(items: Sequence[Item], columns: Columns, *, no_color: bool = False) -> str:
@@ -92,6 +93,11 @@ def table(items: Sequence[Item], columns: Columns, *, no_color: bool = False) ->
     return captured.get()
 
 
+def one_line(text: str) -> str:
+    """Return `text` with visible marks for what would move the cursor or begin another line."""
+    return clean(text, LINE_CHARACTERS)
+
+
 def cell(value: object) -> str:
     """Return a value as a table shows it, on one line."""
     if value is None:
@@ -99,8 +105,8 @@ def cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict | list):
-        return encoded(as_json(value)) if value else "-"
-    return encoded(str(value))
+        return one_line(as_json(value)) if value else "-"
+    return one_line(str(value))
 
 
 def age(value: str | None) -> str | None:

@@ -102,6 +102,8 @@ async def _accepting(server: "Server", serving: "asyncio.Task[None]", clock: Clo
 async def _greet(service: "Service", address: Address) -> None:
     """Tell on stdout where the deck is and how to get in."""
     logger.info("The deck is open.", url=address.url, pid=address.pid, version=service.version)
+    for problem in service.problems():
+        logger.warning(problem.message, code=problem.code, remedy=problem.remedy)
     with suppress(BrokenPipeError):
         say(f"Daemondeck {service.version} is at {address.url}/")
         if not service.access.is_open:

@@ -7,9 +7,8 @@ import typer
 
 from daemons.cli.exits import Exit
 from daemons.cli.options import Options, Output, options_of
-from daemons.cli.printing import Columns, note, say, show_one
+from daemons.cli.printing import Columns, note, one_line, say, show_one
 from daemons.clock import SystemClock
-from daemons.logs import encoded
 
 app = typer.Typer(help="Upgrade, check and back up the database.")
 
@@ -72,7 +71,7 @@ def check(context: typer.Context) -> None:
     problems = schema.check(options.settings.database_url)
     if options.output is Output.TABLE:
         for problem in problems:
-            say(encoded(problem))
+            say(one_line(problem))
         if not problems:
             note(options, "The database is whole.")
     else:

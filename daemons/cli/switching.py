@@ -12,8 +12,7 @@ import typer
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output
-from daemons.cli.printing import complain, note, say, show
-from daemons.logs import encoded
+from daemons.cli.printing import complain, note, one_line, say, show
 
 WAIT_SECONDS = 60.0
 
@@ -135,7 +134,7 @@ def _print(options: Options, turn: Round) -> None:
     else:
         for line in lines:
             if not line["error"]:
-                say(encoded(f"{line['name']}: {line['from']} → {line['to']}"))
+                say(one_line(f"{line['name']}: {line['from']} → {line['to']}"))
     for name, error in turn.refused.items():
         complain(error, name)
     for name, daemon in turn.present.items():
@@ -145,6 +144,6 @@ def _print(options: Options, turn: Round) -> None:
 def _explain(options: Options, outcome: Exit, daemon: Daemon) -> None:
     if outcome is Exit.FAILED:
         why = (daemon["last_error"] or {}).get("message") or daemon["state_reason"] or "no reason is known"
-        note(options, encoded(f"{daemon['name']} is {daemon['state']}: {why}"))
+        note(options, one_line(f"{daemon['name']} is {daemon['state']}: {why}"))
     elif outcome is Exit.TIMED_OUT:
-        note(options, encoded(f"{daemon['name']} is still {daemon['state']}."))
+        note(options, one_line(f"{daemon['name']} is still {daemon['state']}."))

@@ -26,8 +26,8 @@ def test_a_table_that_nobody_looks_at_is_plain_lines(capsys: pytest.CaptureFixtu
 
     assert capsys.readouterr().out.splitlines() == [
         "NAME         STATUS",
-        "demo         [red]all\\nwell[/red]",
-        "night_watch  \\x1b[2J",
+        "demo         [red]all⏎well[/red]",
+        "night_watch  ␛[2J",
     ]
 
 
@@ -77,7 +77,7 @@ def test_an_error_is_one_line_with_code_and_remedy(capsys: pytest.CaptureFixture
     complain(Conflict("It runs\nalready.", remedy="Stop it first."), "demo")
 
     captured = capsys.readouterr()
-    assert captured.err == "ERR_CONFLICT: demo: It runs\\nalready. Stop it first.\n"
+    assert captured.err == "ERR_CONFLICT: demo: It runs⏎already. Stop it first.\n"
     assert captured.out == ""
 
 

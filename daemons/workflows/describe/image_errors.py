@@ -10,7 +10,8 @@ class ImageError(DaemonError):
 
     def info(self) -> ErrorInfo:
         """Return the error as it is stored: without a traceback, which tells nothing about a picture."""
-        detail = str(self.__cause__) if self.__cause__ else None
+        cause = self.__cause__
+        detail = f"{type(cause).__name__}: {cause}" if cause else None
         return ErrorInfo(self.error_code, self.message, detail, self.remedy)
 
 

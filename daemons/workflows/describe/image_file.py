@@ -28,6 +28,8 @@ from daemons.workflows.describe.image_errors import (
 from daemons.workflows.describe.image_kinds import ImageKind, recognise
 
 PIXEL_LIMIT = 200_000_000
+# Pillow's own check, which also covers what is found while decoding; by itself it would only warn.
+Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT
 
 _ = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)
 

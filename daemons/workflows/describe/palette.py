@@ -80,7 +80,7 @@ _NAMES = {
 
 def colours_of(visible: Image.Image) -> tuple[Colour, ...]:
     """Return the main colours of an RGB image, the widest first; clusters of one name count as one colour."""
-    reduced = visible.quantize(_CLUSTERS, Image.Quantize.MEDIANCUT, kmeans=1)
+    reduced = visible.quantize(_CLUSTERS, Image.Quantize.MEDIANCUT)
     palette = reduced.getpalette() or []
     total = visible.width * visible.height
     shares: dict[str, list[tuple[float, tuple[int, int, int]]]] = {}

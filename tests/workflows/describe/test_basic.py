@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import random
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from PIL import Image, ImageFilter
 from daemons.workflows.describe.basic import Described, describe_file
 from daemons.workflows.describe.facts import Coordinates
 from daemons.workflows.describe.image_errors import FileChanged, ImageError
-from daemons.workflows.describe.image_file import Content, ensure_unchanged, opened, read_content
+from daemons.workflows.describe.image_file import ensure_unchanged, opened, read_content
 from tests.workflows.describe.pictures import Rational, busy, canon_in_berlin, landscape, saved
 
 
@@ -180,16 +182,16 @@ def test_the_hash_is_that_of_the_content(tmp_path: Path) -> None:
 
     content = describe_file(path).content
 
-    assert content.sha256 == hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).hexdigest()
-    assert content.size == os.stat(path).st_size
-    assert content.mtime_ns == os.stat(path).st_mtime_ns
+    file = Path(os.fsdecode(path))
+    assert content.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (content.size, content.mtime_ns) == (file.stat().st_size, file.stat().st_mtime_ns)
 
 
 @pytest.mark.parametrize("name", [b"-rf", b"new\nline.jpg", b"\xff\xfe.jpg", b"$(x);.jpg", b" .jpg"])
 def test_no_name_is_too_strange(name: bytes, tmp_path: Path) -> None:
-    ordinary = saved(landscape(), tmp_path / "a.jpg")
-    strange = os.path.join(bytes(tmp_path), name)
-    os.rename(ordinary, strange)
+    strange = bytes(tmp_path) + b"/" + name
+    landscape().save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").rename(os.fsdecode(strange))
 
     assert describe_file(strange).description.startswith("A landscape-format image")
 
@@ -243,8 +245,6 @@ def test_nonsense_is_left_out_and_the_rest_kept(
 
 @pytest.mark.parametrize("seed", range(30))
 def test_exif_of_random_bytes_harms_nothing(seed: int, tmp_path: Path) -> None:
-    import random
-
     chance = random.Random(seed)
     exif = bytearray(canon_in_berlin().tobytes())
     for _ in range(seed):
@@ -302,6 +302,10 @@ def test_a_giant_is_refused_before_it_is_decoded(edge: int, tmp_path: Path) -> N
     assert (error.error_code, bool(error.remedy)) == ("ERR_IMAGE_TOO_LARGE", True)
 
 
+def test_a_photograph_of_a_hundred_megapixels_is_no_giant(tmp_path: Path) -> None:
+    assert described(Image.new("L", (12_000, 9_000), 128), tmp_path / "a.jpg").facts.width == 12_000
+
+
 @pytest.mark.parametrize(
     ("content", "code", "words"),
     [
@@ -333,8 +337,6 @@ def test_what_a_file_holds_instead_is_said(content: bytes, code: str, words: str
 @pytest.mark.parametrize("seed", range(40))
 @pytest.mark.parametrize("ending", ["jpg", "png", "gif", "tif", "webp", "bmp"])
 def test_random_damage_ends_in_facts_or_a_named_failure(ending: str, seed: int, tmp_path: Path) -> None:
-    import random
-
     chance = random.Random(seed)
     path = tmp_path / f"a.{ending}"
     busy(width=60, height=40).save(path)
@@ -366,13 +368,11 @@ def test_what_is_not_a_regular_file_is_refused_without_waiting(tmp_path: Path) -
 def test_a_file_that_is_gone_is_missing(name: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"")
 
-    assert failure(os.path.join(bytes(tmp_path), name)).error_code == "ERR_FILE_MISSING"
+    assert failure(bytes(tmp_path) + b"/" + name).error_code == "ERR_FILE_MISSING"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes somebody else, which only root can")
 def test_a_file_of_somebody_else_is_unreadable() -> None:
-    import tempfile
-
     script = (
         "import sys\n"
         "from daemons.workflows.describe.basic import describe_file\n"
@@ -393,22 +393,24 @@ def test_a_file_of_somebody_else_is_unreadable() -> None:
 
 
 def test_a_file_exchanged_while_it_is_read_is_read_as_it_was(tmp_path: Path) -> None:
-    path = Path(os.fsdecode(saved(landscape(), tmp_path / "a.png")))
+    path = tmp_path / "a.png"
+    landscape().save(path)
     before = hashlib.sha256(path.read_bytes()).hexdigest()
 
     with opened(bytes(path)) as file:
-        os.replace(os.fsdecode(saved(busy(), tmp_path / "b.png")), path)
+        busy().save(tmp_path / "b.png")
+        (tmp_path / "b.png").replace(path)
         content = read_content(file)
 
     assert content.sha256 == before
 
 
 def test_a_file_written_to_while_it_is_read_is_a_named_failure(tmp_path: Path) -> None:
-    path = saved(landscape(), tmp_path / "a.png")
+    path = tmp_path / "a.png"
 
-    with opened(path) as file:
-        content: Content = read_content(file)
-        with open(path, "ab") as writer:
+    with opened(saved(landscape(), path)) as file:
+        content = read_content(file)
+        with path.open("ab") as writer:
             writer.write(b"more")
 
         with pytest.raises(FileChanged):

@@ -1,0 +1,236 @@
+"""The only writer of descriptions, and how they are read back."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Row, insert, select, update
+
+from daemons.clock import Clock
+from daemons.database import Database
+from daemons.errors import ErrorInfo, Invalid, NotFound, UnknownName
+from daemons.events import ItemChanged
+from daemons.text import clean
+from daemons.transaction import Transaction
+from daemons.values import JsonValue, Page
+from daemons.workflows.describe.tables import DescriptionTable
+
+TOPIC = "descriptions"
+STATES = ("done", "failed")
+LIMIT_MOST = 500
+_ASKED_AT_ONCE = 500
+
+_D = DescriptionTable.__table__.c
+
+
+class UnknownDescription(NotFound):
+    """There is no such description."""
+
+    code = "ERR_UNKNOWN_DESCRIPTION"
+
+
+class FileStamp(NamedTuple):
+    """A file as it was seen: if size and time of change are the same, its content is taken to be."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a folder is described: the same file described in another way is another description."""
+
+    folder: bytes
+    describer: str
+    model: str = ""
+
+    def digest(self, path: bytes) -> str:
+        """Return what a file's row is found by."""
+        parts = (self.folder, path, self.describer.encode(), self.model.encode())
+        return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What describing one file came to: facts and a description, or an error."""
+
+    stamp: FileStamp
+    seconds: float | None
+    sha256: str | None = None
+    facts: dict[str, JsonValue] | None = None
+    description: str | None = None
+    error: ErrorInfo | None = None
+
+    @property
+    def state(self) -> str:
+        return "failed" if self.error else "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One file's description."""
+
+    id: str
+    number: int
+    path: str
+    folder: str
+    state: str
+    description: str | None
+    describer: str
+    model: str
+    error: ErrorInfo | None
+    seconds: float | None
+    facts: dict[str, JsonValue] | None
+    job_id: str | None
+    created_at: datetime
+
+    def as_dict(self) -> dict[str, JsonValue]:
+        """Return the description of the HTTP API, times still datetimes."""
+        return {
+            "id": self.id,
+            "path": self.path,
+            "folder": self.folder,
+            "state": self.state,
+            "description": self.description,
+            "describer": self.describer,
+            "model": self.model,
+            "error": self.error.as_dict() if self.error else None,
+            "seconds": self.seconds,
+            "facts": self.facts,
+            "thumbnail": None,
+            "job_id": self.job_id,
+            "created_at": self.created_at,
+        }
+
+
+class DescriptionKeeper:
+    """Reads descriptions; `record` writes one."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self.clock = clock
+
+    async def not_yet_described(self, way: Way, stamps: Sequence[FileStamp]) -> list[FileStamp]:
+        """Return those of `stamps` that have no row, or whose file has changed since."""
+        left: list[FileStamp] = []
+        for at in range(0, len(stamps), _ASKED_AT_ONCE):
+            part = stamps[at : at + _ASKED_AT_ONCE]
+            digests = {way.digest(stamp.path): stamp for stamp in part}
+            known = select(_D.digest, _D.size, _D.mtime_ns).where(_D.digest.in_(digests))
+            for row in await self._database.fetch(known):
+                stamp = digests[row.digest]
+                if (stamp.size, stamp.mtime_ns) == (row.size, row.mtime_ns):
+                    del digests[row.digest]
+            left += digests.values()
+        return left
+
+    async def get(self, description_id: str) -> Description:
+        """Return one description. Raises UnknownDescription."""
+        row = await self._database.fetch_one(select(*_D).where(_D.id == description_id))
+        if row is None:
+            raise UnknownDescription(f"There is no description {clean(description_id, 36)}.")
+        return _description(row)
+
+    async def list(
+        self,
+        *,
+        states: Collection[str] = (),
+        folder: str | None = None,
+        describer: str | None = None,
+        q: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """Return the newest descriptions that meet every condition; `next` is the number to go on before.
+
+        Raises UnknownName for a state that does not exist, Invalid for a limit out of range.
+        """
+        if not 1 <= limit <= LIMIT_MOST:
+            raise Invalid(f"limit must be between 1 and {LIMIT_MOST}.", code="ERR_BAD_LIMIT")
+        conditions = list(_conditions(states, folder, describer, q))
+        if before is not None:
+            conditions.append(_D.number < before)
+        statement = select(*_D).where(*conditions).order_by(_D.number.desc()).limit(limit + 1)
+        rows = await self._database.fetch(statement)
+        shown = [_description(row) for row in rows[:limit]]
+        return Page(shown, str(shown[-1].number) if len(rows) > limit else None)
+
+
+def record(tx: Transaction, way: Way, finding: Finding, job_id: str) -> None:
+    """Write what describing a file came to, in place of what was known of it in the same way, and tell it."""
+    digest = way.digest(finding.stamp.path)
+    values: dict[str, Any] = {
+        "size": finding.stamp.size,
+        "mtime_ns": finding.stamp.mtime_ns,
+        "sha256": finding.sha256,
+        "state": finding.state,
+        "description": finding.description,
+        "facts": finding.facts,
+        "error": finding.error.as_dict() if finding.error else None,
+        "seconds": finding.seconds,
+        "job_id": job_id,
+        "created_at": tx.now,
+    }
+    again = update(DescriptionTable).where(_D.digest == digest).values(**values, revision=_D.revision + 1)
+    row = tx.execute(again.returning(*_D)).first() or _insert(tx, way, finding.stamp.path, {"digest": digest, **values})
+    shown = _description(row)
+    tx.announce(ItemChanged(TOPIC, shown.id, shown.as_dict()))
+
+
+def _insert(tx: Transaction, way: Way, path: bytes, values: dict[str, Any]) -> Row[Any]:
+    place = {
+        "id": str(uuid4()),
+        "folder": clean_path(way.folder),
+        "path": clean_path(path),
+        "folder_bytes": way.folder,
+        "path_bytes": path,
+        "describer": way.describer,
+        "model": way.model,
+        "revision": 1,
+    }
+    return tx.execute(insert(DescriptionTable).returning(*_D), {**place, **values}).one()
+
+
+def clean_path(path: bytes) -> str:
+    """Return a path as it is shown: what is not UTF-8 as \\xNN, what cannot be shown as a mark."""
+    return clean(path.decode("utf-8", "surrogateescape"), 4096)
+
+
+def _conditions(
+    states: Collection[str], folder: str | None, describer: str | None, q: str | None
+) -> Iterable[ColumnElement[bool]]:
+    for state in states:
+        if state not in STATES:
+            raise UnknownName(
+                f"There is no state {clean(state, 40)} of descriptions.", remedy=f"One of: {', '.join(STATES)}."
+            )
+    if states:
+        yield _D.state.in_(set(states))
+    if folder:
+        yield _D.folder == folder
+    if describer:
+        yield _D.describer == describer
+    if q:
+        yield _D.path.icontains(q, autoescape=True) | _D.description.icontains(q, autoescape=True)
+
+
+def _description(row: Row[Any]) -> Description:
+    return Description(
+        row.id,
+        row.number,
+        row.path,
+        row.folder,
+        row.state,
+        row.description,
+        row.describer,
+        row.model,
+        ErrorInfo.from_dict(row.error) if row.error else None,
+        row.seconds,
+        row.facts,
+        row.job_id,
+        row.created_at,
+    )
