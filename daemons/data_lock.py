@@ -56,15 +56,17 @@ def hold(database: Path) -> Iterator[DataLock]:
     """Keep every other service off the SQLite file `database`. Raises AlreadyServed naming the holder."""
     require_usable(database)
     # Never deleted: a lock on a deleted file keeps nobody off.
-    with _lock_file(database).open("a+", encoding="utf-8") as file:
-        _lock_file(database).chmod(0o600)
+    number = os.open(_lock_file(database), os.O_RDWR | os.O_CREAT, 0o600)
+    with open(number, "r+", encoding="utf-8") as file:  # noqa: PTH123 - it is open already, with its rights
         try:
             # Held by the open file, so the kernel lets go of it however this process ends.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise _taken(database) from None
-        yield DataLock(file)
-        file.truncate(0)
+        try:
+            yield DataLock(file)
+        finally:
+            file.truncate(0)
 
 
 def holder(database: Path) -> Holder | None:

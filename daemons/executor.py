@@ -92,7 +92,9 @@ class Executor:
         # Attempts in hand, and handlers that would not end.
         self._running: dict[Key, JobRun] = {}
         self._abandoned: set[JobRun] = set()
-        self._settling = Settling(database, clock, dispatcher)
+        self._no_claim = asyncio.Event()
+        self._no_claim.set()
+        self._settling = Settling(database, clock, dispatcher, self._no_claim)
         self._patrol = JobPatrol(worker, dead_workers, jobs, dispatcher, database, clock)
         progress = JobProgress(database, clock, bus, self._lost)
         self._progress = progress
@@ -203,6 +205,7 @@ class Executor:
         if not free or not self._admitting:
             return
         claimed: list[Job] = []
+        self._no_claim.clear()
         try:
             claimed = await self._database.write(
                 lambda tx: claim(tx, self.worker, free, self._admission), durable=False
@@ -211,6 +214,7 @@ class Executor:
             self._offered("", 0)
             raise
         finally:
+            self._no_claim.set()
             self._lanes.settle(free, Counter(job.lane for job in claimed))
         for job in claimed:
             self._begin(job)

@@ -16,9 +16,10 @@ from daemons.options import ConfiguredOptions, InvalidOption
 from daemons.registry import Registry
 from daemons.roster import Roster
 from daemons.silence import SilenceWatch
-from daemons.states import DAEMON_TRANSITIONS, DaemonState, Desired, IllegalTransition, LogLevel, StopMode
+from daemons.states import DaemonState, Desired, IllegalTransition, LogLevel, StopMode
 from daemons.status import StatusBoard
-from daemons.values import DaemonRow, LastError, Lease
+from daemons.tenure import Tenure
+from daemons.values import DaemonRow, Lease
 
 GRACE = 10.0
 """Seconds a run has to end after it was cancelled, before it is abandoned."""
@@ -45,13 +46,11 @@ class Lifecycle:
     """Moves one daemon towards what is desired of it. It is the only one that makes or ends its runs."""
 
     def __init__(self, engine: Engine, row: DaemonRow, *, starts_by_itself: bool) -> None:
-        self.row = row
-        """The newest row heard of."""
         self.run: DaemonRun | None = None
         """The present run, also while it is stuck."""
-        self.lease: Lease | None = None
         self._engine = engine
         self._clock = engine.services.clock
+        self._tenure = Tenure(row, engine.leases, engine.roster, engine.services.journal, self._clock)
         self._starts_by_itself = starts_by_itself
         self._crashes = CrashRecord()
         self._silence = SilenceWatch(self._clock, engine.services.journal)
@@ -61,7 +60,6 @@ class Lifecycle:
         self._is_closing = False
         self._is_removed = False
         self._is_stale = False
-        self._complaint: str | None = None
         self._changed = asyncio.Event()
         self.settled = asyncio.Event()
         """Set while nothing is left to do until something happens or time passes."""
@@ -69,11 +67,20 @@ class Lifecycle:
         """Set once a closing or removed daemon has no run any more."""
         self._task = asyncio.create_task(self._live(), name=f"lifecycle {row.name}")
 
+    @property
+    def row(self) -> DaemonRow:
+        """The newest row heard of."""
+        return self._tenure.row
+
+    @property
+    def lease(self) -> Lease | None:
+        return self._tenure.lease
+
     # What happens to it. None of these waits.
 
     def hear(self, row: DaemonRow) -> None:
         """Take the newest row."""
-        self.row = row
+        self._tenure.row = row
         self.wake()
 
     def wake(self) -> None:
@@ -97,7 +104,7 @@ class Lifecycle:
         """End the run because another manager has the daemon."""
         if self.run is not None:
             self.run.fence()
-        self.lease = None
+        self._tenure.lease = None
         self.wake()
 
     def let_go(self) -> None:
@@ -132,7 +139,7 @@ class Lifecycle:
         """Take the next steps; return the seconds after which to look again even if nothing happens."""
         try:
             delay = await self._reconcile()
-            self._complaint = None
+            self._tenure.complain(None)
             return delay
         except LeaseLost:
             self.lose_lease()
@@ -141,19 +148,19 @@ class Lifecycle:
             # The row went between two steps; DaemonRemoved follows.
             return _RETRY
         except Unavailable as error:
-            self._complain(error.message)
+            self._tenure.complain(error.message)
             return _RETRY
         except IllegalTransition as error:
             self._is_stale = True
-            self._complain(error.message)
+            self._tenure.complain(error.message)
             return _RETRY
         except Exception as error:  # noqa: BLE001 - one daemon's trouble must not end the others' supervision
-            self._complain(ErrorInfo.of(error).detail or str(error))
+            self._tenure.complain(ErrorInfo.of(error).detail or str(error))
             return _RETRY_AFTER_SURPRISE
 
     async def _reconcile(self) -> float | None:
         if self._is_stale:
-            self.row = await self._engine.roster.row(self.row.id)
+            await self._tenure.read_again()
             self._is_stale = False
         if self.run is not None and not self.run.has_ended:
             return await self._tend(self.run)
@@ -178,13 +185,13 @@ class Lifecycle:
 
     async def _tend(self, run: DaemonRun) -> float | None:
         if run.is_abandoned:
-            if self.lease is not None and self.row.state is not DaemonState.STUCK:
+            if self.lease is not None and self._tenure.state is not DaemonState.STUCK:
                 await self._abandon(run)
             return None
         if self.lease is None or run.has_lost_lease:
             return self._after_loss(run)
-        if run.has_started and not run.is_stopping and self.row.state is DaemonState.STARTING:
-            await self._move(DaemonState.RUNNING)
+        if run.has_started and not run.is_stopping and self._tenure.state is DaemonState.STARTING:
+            await self._tenure.move(DaemonState.RUNNING)
         if self._wanted() is not _ON or self._restart_revision != self.row.restart_revision:
             await self._end(run)
         if run.ending_since is not None:
@@ -200,8 +207,10 @@ class Lifecycle:
         mode = StopMode.NOW if self._is_closing or not self.row.enabled else asked
         # First the run, then the row: a person's click must work while the database is away.
         run.stop(mode)
-        if self.row.state in (DaemonState.STARTING, DaemonState.RUNNING):
-            await self._move(DaemonState.STOPPING, reason="draining" if run.stop_mode is StopMode.DRAIN else None)
+        if self._tenure.state in (DaemonState.STARTING, DaemonState.RUNNING):
+            await self._tenure.move(
+                DaemonState.STOPPING, reason="draining" if run.stop_mode is StopMode.DRAIN else None
+            )
 
     async def _wait_for_end(self, run: DaemonRun) -> float | None:
         assert run.ending_since is not None
@@ -214,7 +223,7 @@ class Lifecycle:
 
     def _after_loss(self, run: DaemonRun) -> float | None:
         run.fence()
-        self.lease = None
+        self._tenure.lease = None
         if run.ending_since is not None and self._clock.monotonic() - run.ending_since >= GRACE:
             run.abandon()
             return None
@@ -223,15 +232,15 @@ class Lifecycle:
     async def _abandon(self, run: DaemonRun) -> None:
         run.abandon()
         await self._keep_last_words(run)
-        if self.row.state in (DaemonState.STARTING, DaemonState.RUNNING):
-            await self._move(DaemonState.STOPPING)
+        if self._tenure.state in (DaemonState.STARTING, DaemonState.RUNNING):
+            await self._tenure.move(DaemonState.STOPPING)
         # A new epoch: whatever the abandoned run still tries to write is refused.
-        self.lease = await self._engine.leases.take(self.row.id)
+        await self._tenure.renew()
         sentence = f"It did not end within {GRACE:g} s of being cancelled and was left behind."
-        error = self._last_error("ERR_STUCK", sentence, "It may run until the service is restarted.")
+        info = ErrorInfo("ERR_STUCK", sentence, remedy="It may run until the service is restarted.")
         await self._cancel_jobs(run)
-        await self._move(DaemonState.STUCK, reason=sentence, error=error)
-        self._log(LogLevel.ERROR, sentence)
+        await self._tenure.move(DaemonState.STUCK, reason=sentence, error=self._tenure.error(info))
+        self._tenure.log(LogLevel.ERROR, sentence)
 
     def _pass_on_changes(self, run: DaemonRun) -> None:
         old, run.row = run.row, self.row
@@ -242,10 +251,10 @@ class Lifecycle:
         try:
             options, _ = self._engine.registry.effective(self.row, self._engine.settings)
         except InvalidOption as error:
-            self._log(LogLevel.ERROR, f"The new options are not used: {error.message}")
+            self._tenure.log(LogLevel.ERROR, f"The new options are not used: {error.message}")
             return
         if later := run.configure(options):
-            self._log(LogLevel.WARNING, f"Takes effect after a restart: {', '.join(later)}.")
+            self._tenure.log(LogLevel.WARNING, f"Takes effect after a restart: {', '.join(later)}.")
 
     # The end of a run.
 
@@ -253,13 +262,13 @@ class Lifecycle:
         """Say how the run ended. It may be called again if the database was away in between."""
         await self._keep_last_words(run)
         if isinstance(run.outcome, Fenced) or run.has_lost_lease or self._is_removed:
-            self.lease = None
+            self._tenure.lease = None
         elif run.is_abandoned:
-            self._log(LogLevel.INFO, "The run that was left behind has ended after all.")
+            self._tenure.log(LogLevel.INFO, "The run that was left behind has ended after all.")
         elif isinstance(run.outcome, Crashed) and self._wanted() is _ON:
             await self._note_crash(run.outcome.error)
         elif isinstance(run.outcome, Returned) and not run.is_stopping:
-            await self._move(DaemonState.FINISHED)
+            await self._tenure.move(DaemonState.FINISHED)
         else:
             await self._note_stop(run)
         self.run = None
@@ -275,21 +284,21 @@ class Lifecycle:
             await self._cancel_jobs(run)
         error = None
         if isinstance(run.outcome, Crashed):
-            self._log(LogLevel.ERROR, run.outcome.error.detail or run.outcome.error.message)
-            error = self._last_error(run.outcome.error.code, run.outcome.error.message, run.outcome.error.remedy)
-        paused = self._wanted() is _PAUSED and self.row.state is DaemonState.STOPPING
+            self._tenure.log(LogLevel.ERROR, run.outcome.error.detail or run.outcome.error.message)
+            error = self._tenure.error(run.outcome.error)
+        paused = self._wanted() is _PAUSED and self._tenure.state is DaemonState.STOPPING
         reason = "The service stopped." if self._is_closing else self.row.desired_reason if paused else None
-        await self._move(DaemonState.PAUSED if paused else DaemonState.STOPPED, reason=reason, error=error)
+        await self._tenure.move(DaemonState.PAUSED if paused else DaemonState.STOPPED, reason=reason, error=error)
 
     async def _note_crash(self, info: ErrorInfo) -> None:
-        error = self._last_error(info.code, info.message, info.remedy)
+        error = self._tenure.error(info)
         delay = self._crashes.add(self.run, self._clock.monotonic())
         if delay is None:
             reason = "It crashed too often. Reset it to have it started again."
-            await self._move(DaemonState.FAILED, reason=reason, error=error)
+            await self._tenure.move(DaemonState.FAILED, reason=reason, error=error)
         else:
-            await self._move(DaemonState.BACKOFF, reason=f"Starts again in {delay:.0f} s.", error=error)
-        self._log(LogLevel.ERROR, info.detail or info.message)
+            await self._tenure.move(DaemonState.BACKOFF, reason=f"Starts again in {delay:.0f} s.", error=error)
+        self._tenure.log(LogLevel.ERROR, info.detail or info.message)
 
     async def _cancel_jobs(self, run: DaemonRun) -> None:
         everything = run.stop_mode is StopMode.CANCEL_JOBS
@@ -302,16 +311,14 @@ class Lifecycle:
     async def _bring_up(self) -> float | None:
         self._note_fresh_starts()
         if self.lease is None:
-            self.lease = await self._engine.leases.take(self.row.id)
-            if self.lease is None:
-                # Another manager has it; asking again is how its death would be noticed.
+            if not await self._tenure.take():
                 return BEAT_SECONDS
             self._may_start = True
-        if self.row.state.is_live:
-            await self._move(DaemonState.STOPPED, reason="The process that ran it ended.")
-        if self.row.state in (DaemonState.STOPPED, DaemonState.PAUSED, DaemonState.STUCK):
+        if self._tenure.state.is_live:
+            await self._tenure.move(DaemonState.STOPPED, reason="The process that ran it ended.")
+        if self._tenure.state in (DaemonState.STOPPED, DaemonState.PAUSED, DaemonState.STUCK):
             self._may_start = True
-        if not self._may_start and self.row.state is DaemonState.BACKOFF:
+        if not self._may_start and self._tenure.state is DaemonState.BACKOFF:
             left = self._crashes.due_in(self._clock.monotonic())
             if left > 0:
                 return left
@@ -339,7 +346,7 @@ class Lifecycle:
             return
         again = row.state is DaemonState.BACKOFF
         try:
-            await self._move(DaemonState.STARTING, restarts=row.restarts + 1 if again else 0)
+            await self._tenure.move(DaemonState.STARTING, restarts=row.restarts + 1 if again else 0)
             line = await self._engine.board.open(self.lease)
         except Unavailable:
             self._may_start = True
@@ -348,24 +355,21 @@ class Lifecycle:
 
     async def _fail(self, error: DaemonError) -> None:
         """Say that no run can be made."""
-        if DaemonState.FAILED not in DAEMON_TRANSITIONS[self.row.state] and self.row.state is not DaemonState.FAILED:
-            await self._move(DaemonState.STOPPED)
-        last = self._last_error(error.error_code, error.message, error.remedy)
-        await self._move(DaemonState.FAILED, reason=error.message, error=last)
-        self._log(LogLevel.ERROR, error.message)
+        info = ErrorInfo(error.error_code, error.message, remedy=error.remedy)
+        await self._tenure.move_by_way_of_stopped(
+            DaemonState.FAILED, None, reason=error.message, error=self._tenure.error(info)
+        )
+        self._tenure.log(LogLevel.ERROR, error.message)
 
     async def _lay_down(self, wanted: Desired) -> float | None:
         self._crashes.clear()
         goal = DaemonState.PAUSED if wanted is _PAUSED else DaemonState.STOPPED
-        if self.row.state is not goal:
-            if self.lease is None:
-                self.lease = await self._engine.leases.take(self.row.id)
-            if self.lease is None:
+        if self._tenure.state is not goal:
+            if not await self._tenure.take():
                 return BEAT_SECONDS
-            if goal not in DAEMON_TRANSITIONS[self.row.state]:
-                await self._move(DaemonState.STOPPED, reason="The process that ran it ended.")
-            await self._move(goal, reason=self.row.desired_reason if wanted is _PAUSED else None)
-        await self._release()
+            reason = self.row.desired_reason if wanted is _PAUSED else None
+            await self._tenure.move_by_way_of_stopped(goal, "The process that ran it ended.", reason=reason)
+        await self._tenure.release()
         return await self._until_pause_ends() if wanted is _PAUSED else None
 
     async def _until_pause_ends(self) -> float | None:
@@ -379,42 +383,10 @@ class Lifecycle:
         return None
 
     async def _leave(self) -> float | None:
-        resting = self.row.state in (DaemonState.BACKOFF, DaemonState.STUCK)
+        resting = self._tenure.state in (DaemonState.BACKOFF, DaemonState.STUCK)
         if self.lease is not None and not self._is_removed:
             if resting:
-                await self._move(DaemonState.STOPPED, reason="The service stopped.")
-            await self._release()
+                await self._tenure.move(DaemonState.STOPPED, reason="The service stopped.")
+            await self._tenure.release()
         self.closed.set()
         return None
-
-    # How.
-
-    async def _move(
-        self,
-        state: DaemonState,
-        *,
-        reason: str | None = None,
-        error: LastError | None = None,
-        restarts: int | None = None,
-    ) -> None:
-        if self.lease is None:
-            raise LeaseLost()
-        # The new row comes by the bus before this returns. The answer itself may be older than what was heard since.
-        await self._engine.roster.move(self.lease, state, reason=reason, error=error, restarts=restarts)
-
-    async def _release(self) -> None:
-        if self.lease is not None:
-            await self._engine.leases.release(self.lease)
-            self.lease = None
-
-    def _last_error(self, code: str, message: str, remedy: str | None) -> LastError:
-        return LastError(code, message, self._clock.now(), remedy)
-
-    def _log(self, level: LogLevel, message: str) -> None:
-        self._engine.services.journal.log(level, message, daemon=self.row)
-
-    def _complain(self, message: str) -> None:
-        # Once per trouble, not once per try.
-        if message != self._complaint:
-            self._complaint = message
-            self._log(LogLevel.ERROR, f"It cannot be supervised at the moment: {message}")

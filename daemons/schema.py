@@ -123,6 +123,9 @@ def upgrade(url: str, data_dir: Path, clock: Clock) -> Upgrade:
         return Upgrade(before, HEAD, None)
     copy = back_up_database(url, data_dir, clock) if before is not None else None
     _migrate(url, copy)
+    after = current(url)
+    if after != HEAD:
+        raise Unusable(f"The database is at revision {after} after the upgrade, not at {HEAD}.", code="ERR_UPGRADE")
     return Upgrade(before, HEAD, copy)
 
 

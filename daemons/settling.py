@@ -21,10 +21,11 @@ _LONGEST_DELAY = 5.0
 class Settling:
     """Takes endings at once and commits them as soon as the one before is through."""
 
-    def __init__(self, database: Database, clock: Clock, dispatcher: Dispatcher) -> None:
+    def __init__(self, database: Database, clock: Clock, dispatcher: Dispatcher, turn: asyncio.Event) -> None:
         self._database = database
         self._clock = clock
         self._dispatcher = dispatcher
+        self._turn = turn
         self._waiting: list[Ending] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -59,6 +60,8 @@ class Settling:
     async def _work(self) -> None:
         try:
             while self._waiting:
+                # Set while no claim is on its way: a claim waits for nobody's disk, so it goes first.
+                await self._turn.wait()
                 batch = self._waiting[:ENDS_AT_ONCE]
                 await self._write(batch)
                 del self._waiting[: len(batch)]

@@ -61,6 +61,8 @@ def require_usable(path: Path) -> None:
 
 
 def _require_writable(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, "there is something that is not a file", str(path))
     for file in (Path(f"{path}{companion}") for companion in _COMPANIONS):
         if file.exists() and not os.access(file, os.R_OK | os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
@@ -103,9 +105,11 @@ def damage(path: Path, clock: Clock, budget: float | None = CHECK_BUDGET) -> str
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return str(error)
-        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+        if error.sqlite_errorcode in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY):
             return None
-        raise
+        raise Unusable(
+            f"The database {path} cannot be read: {error}.", remedy="Check the disk and the file."
+        ) from error
     return None if verdict == "ok" else str(verdict)
 
 
@@ -154,7 +158,8 @@ def back_up(path: Path, backups: Path, clock: Clock, label: str) -> Path:
         unfinished.replace(copy)
         _sync(backups)
     except (OSError, sqlite3.Error) as error:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
         raise Unusable(
             f"The database could not be copied to {backups}: {error}.",
             remedy="Make room there, or make the folder writable for this user.",

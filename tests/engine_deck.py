@@ -22,6 +22,8 @@ from daemons.states import DaemonState
 from daemons.status import StatusBoard
 from daemons.supervisor import Supervisor
 from daemons.values import Daemon
+from daemons.worker_pool import WorkerPool
+from daemons.workflow import Keepers
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
 
@@ -53,6 +55,8 @@ class Deck:
         self.roster = Roster(database)
         self.leases = Leases(database, clock)
         self.board = StatusBoard(database, clock, bus, self.journal, self.roster)
+        self.keepers = Keepers(registry.workflows, database, clock)
+        self.workers = WorkerPool(clock)
         self.jobs = Jobs(database, clock)
         dispatcher = EmbeddedDispatcher(bus)
         self.orders = Orders(registry, self.jobs, dispatcher, database, clock, bus)
@@ -68,8 +72,10 @@ class Deck:
             worker=self.leases.manager_id,
             slots={"default": 10},
             dead_workers=self.leases.dead_managers,
+            keepers=self.keepers,
+            workers=self.workers,
         )
-        services = CallServices(clock, self.journal, self.readings, self.orders)
+        services = CallServices(clock, self.journal, self.readings, self.orders, self.keepers)
         engine = Engine(services, settings, self.leases, self.roster, self.board, registry)
         self.supervisor = Supervisor(engine, database, bus)
         self.events = Recorder()
@@ -103,7 +109,7 @@ async def open_deck(
     deck = Deck(database, clock, bus, registry, settings or DeckSettings())
     await deck.roster.declare(registry.declared())
     await deck.leases.join()
-    async with deck.journal, deck.readings, deck.board, deck.executor:
+    async with deck.journal, deck.readings, deck.board, deck.workers, deck.executor:
         with bus.listen(deck.events.record):
             async with deck.supervisor:
                 await deck.supervisor.settled()

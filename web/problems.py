@@ -155,7 +155,8 @@ class Failures:
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            # Not between a socket and its many frames: what is refused there, is refused before it is accepted.
+            await self._app(scope, receive, watched if scope["type"] == "http" else send)
         except DaemonError as error:
             if started:
                 raise
@@ -175,5 +176,4 @@ async def _deliver(response: Response, scope: Scope, receive: Receive, send: Sen
         return await response(scope, receive, send)
     if "websocket.http.response" not in scope.get("extensions", {}) or response.status_code in (403, 421):
         return await send({"type": "websocket.close", "code": 1008})
-
     return await response(scope, receive, send)

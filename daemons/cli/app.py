@@ -10,7 +10,7 @@ from daemons.cli import configuration, daemons, jobs, logs, serve, storage, toke
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output, hoist
 from daemons.cli.printing import complain
-from daemons.errors import DaemonError, Fatal
+from daemons.errors import Conflict, DaemonError, Fatal, Invalid, NotFound, Unavailable
 
 app = typer.Typer(
     name="daemondeck",
@@ -32,6 +32,8 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(storage.app, name="db")
 app.add_typer(configuration.app, name="config")
 app.add_typer(tokens.app, name="token")
+
+_EXITS = {NotFound: Exit.UNKNOWN, Conflict: Exit.REFUSED, Invalid: Exit.USAGE, Unavailable: Exit.BUSY}
 
 
 @app.callback()
@@ -61,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
     except (Fatal, CommandError) as error:
         return _failed(error, error.exit_code)
     except DaemonError as error:
-        return _failed(error, Exit.FAILED)
+        return _failed(error, next((code for kind, code in _EXITS.items() if isinstance(error, kind)), Exit.FAILED))
     except typer.TyperException as error:
         remedy = "`daemondeck COMMAND --help` says how it is used."
         return _failed(DaemonError(error.format_message(), remedy=remedy, code="ERR_USAGE"), error.exit_code)

@@ -32,34 +32,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_audit"),
     )
     op.create_table(
-        "descriptions",
-        sa.Column("number", SERIAL, nullable=False),
-        sa.Column("id", sa.String(36), nullable=False),
-        sa.Column("digest", sa.String(64), nullable=False),
-        sa.Column("folder", sa.Text(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False),
-        sa.Column("folder_bytes", sa.LargeBinary(), nullable=False),
-        sa.Column("path_bytes", sa.LargeBinary(), nullable=False),
-        sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("mtime_ns", sa.BigInteger(), nullable=False),
-        sa.Column("sha256", sa.String(64), nullable=True),
-        sa.Column("describer", sa.String(63), nullable=False),
-        sa.Column("model", sa.String(255), nullable=False),
-        sa.Column("state", sa.String(10), nullable=False),
-        sa.Column("description", sa.Text(), nullable=True),
-        sa.Column("facts", sa.JSON(), nullable=True),
-        sa.Column("error", sa.JSON(), nullable=True),
-        sa.Column("seconds", sa.Float(), nullable=True),
-        sa.Column("job_id", sa.String(36), nullable=True),
-        sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("created_at", MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("number", name="pk_descriptions"),
-        sa.UniqueConstraint("id", name="uq_descriptions_id"),
-        sa.UniqueConstraint("digest", name="uq_descriptions_digest"),
-    )
-    op.create_index("ix_descriptions_state_number", "descriptions", ["state", "number"])
-    op.create_index("ix_descriptions_sha256", "descriptions", ["sha256"])
-    op.create_table(
         "daemons",
         sa.Column("id", sa.String(36), nullable=False),
         sa.Column("name", sa.String(63), nullable=False),
@@ -94,6 +66,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_daemons"),
         sa.UniqueConstraint("name", name="uq_daemons_name"),
     )
+    op.create_table(
+        "descriptions",
+        sa.Column("number", SERIAL, nullable=False),
+        sa.Column("id", sa.String(36), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("folder", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("folder_bytes", sa.LargeBinary(), nullable=False),
+        sa.Column("path_bytes", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("mtime_ns", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=True),
+        sa.Column("describer", sa.String(63), nullable=False),
+        sa.Column("model", sa.String(255), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("seconds", sa.Double(), nullable=True),
+        sa.Column("job_id", sa.String(36), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_descriptions"),
+        sa.UniqueConstraint("digest", name="uq_descriptions_digest"),
+        sa.UniqueConstraint("id", name="uq_descriptions_id"),
+    )
+    op.create_index("ix_descriptions_sha256", "descriptions", ["sha256"])
+    op.create_index("ix_descriptions_state_number", "descriptions", ["state", "number"])
     op.create_table(
         "job_counts",
         sa.Column("day", sa.String(10), nullable=False),
@@ -335,8 +335,8 @@ def downgrade() -> None:
         "sessions",
         "managers",
         "job_counts",
-        "daemons",
         "descriptions",
+        "daemons",
         "audit",
     ):
         op.drop_table(table)

@@ -1,0 +1,154 @@
+"""The daemon that describes a folder, with its jobs and real worker processes, from the first look to the last."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from daemons.bus import Bus
+from daemons.database import Database
+from daemons.events import DaemonChanged, ItemChanged, JobChanged
+from daemons.states import DaemonState, JobState, StopMode
+from daemons.values import Page
+from daemons.workflows.describe import workflow
+from daemons.workflows.describe.keeper import DescriptionKeeper
+from tests.engine_deck import Deck, open_deck
+from tests.fake_clock import FakeClock
+from tests.workflows.describe.pictures import busy, saved
+
+NAME = "describe_images"
+
+# Workers are real processes that take real time to start.
+pytestmark = pytest.mark.timeout(120)
+
+
+class OpenDeck(Protocol):
+    def __call__(self) -> AbstractAsyncContextManager[Deck]: ...
+
+
+@pytest.fixture
+def opened(database: Database, clock: FakeClock, bus: Bus) -> OpenDeck:
+    return lambda: open_deck(database, clock, bus, workflow)
+
+
+@pytest.fixture
+async def deck(opened: OpenDeck) -> AsyncIterator[Deck]:
+    async with opened() as deck:
+        yield deck
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "My pictures"
+    (folder / "below").mkdir(parents=True)
+    for number in range(7):
+        saved(busy(number, 320, 240), folder / "below" / f"{number}.jpg")
+    (folder / "text.jpg").write_text("I am not an image.")
+    Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff\nname.jpg")).write_bytes((folder / "below/0.jpg").read_bytes())
+    return folder
+
+
+async def describe(deck: Deck, **options: Any) -> None:
+    await deck.roster.edit(NAME, configuration=options)
+    await deck.roster.start(NAME)
+
+
+async def until_says(deck: Deck, words: str) -> str:
+    """Return the status once it holds `words`."""
+    event = await deck.events.next(DaemonChanged, lambda event: words in (event.daemon.live.current_status or ""))
+    return event.daemon.live.current_status or ""
+
+
+async def descriptions(deck: Deck) -> Page:
+    return await deck.keepers.get(DescriptionKeeper).list(limit=500)
+
+
+async def test_every_image_of_a_folder_is_described_or_named(deck: Deck, pictures: Path) -> None:
+    await describe(deck, directory=str(pictures), batch_size=4)
+
+    said = await until_says(deck, "are described")
+
+    assert said == "All 9 images are described, looking again in 60 seconds"
+    found = {item.path: (item.state, item.error and item.error.code) for item in (await descriptions(deck)).items}
+    assert found == {
+        **{f"below/{number}.jpg": ("done", None) for number in range(7)},
+        "bad\\xff⏎name.jpg": ("done", None),
+        "text.jpg": ("failed", "ERR_NOT_AN_IMAGE"),
+    }
+    assert deck.daemon(NAME).live.progress is not None
+    assert deck.daemon(NAME).live.progress.fraction == 1.0
+
+
+async def test_the_status_names_the_batch_and_its_job(deck: Deck, pictures: Path) -> None:
+    await describe(deck, directory=str(pictures), batch_size=4)
+
+    event = await deck.events.next(DaemonChanged, lambda event: event.daemon.live.current_job_id is not None)
+
+    assert event.daemon.live.current_status == "Describing batch 1 of 3 (4 images)"
+    assert event.daemon.live.current_job_type == "describe_batch"
+
+
+async def test_what_is_described_is_not_looked_at_again(deck: Deck, pictures: Path, clock: FakeClock) -> None:
+    await describe(deck, directory=str(pictures))
+    await until_says(deck, "are described")
+    saved(busy(99, 320, 240), pictures / "new.jpg")
+
+    await deck.roster.wake(NAME)
+    await until_says(deck, "All 10 images")
+
+    described = [event.data["path"] for event in deck.events.seen(ItemChanged)]
+    assert len(described) == len(set(described)) == 10
+
+
+async def test_stopping_finishes_the_image_in_hand_and_resuming_repeats_none(opened: OpenDeck, pictures: Path) -> None:
+    for number in range(40):
+        saved(busy(number, 1600, 1200), pictures / f"large {number}.jpg")
+    async with opened() as deck:
+        await describe(deck, directory=str(pictures))
+        await deck.events.next(ItemChanged)
+        await deck.roster.stop(NAME, StopMode.NOW)
+        await deck.until(NAME, DaemonState.STOPPED)
+        await deck.events.next(JobChanged, lambda event: event.job.state is JobState.CANCELLED)
+        first = {item.path: item.created_at for item in (await descriptions(deck)).items}
+
+        await deck.roster.start(NAME)
+        await until_says(deck, "All 49 images")
+
+        second = {item.path: item.created_at for item in (await descriptions(deck)).items}
+        assert 0 < len(first) < 49
+        assert {path: second[path] for path in first} == first
+        assert len(deck.events.seen(ItemChanged)) == 49
+
+
+@pytest.mark.parametrize(
+    ("prepare", "code"),
+    [
+        (lambda folder: None, "ERR_DIRECTORY_MISSING"),
+        (lambda folder: folder.write_text("a file"), "ERR_NOT_A_DIRECTORY"),
+    ],
+)
+async def test_a_folder_that_cannot_be_read_is_said_and_waited_for(
+    deck: Deck, tmp_path: Path, prepare: Any, code: str
+) -> None:
+    folder = tmp_path / "away"
+    prepare(folder)
+    await describe(deck, directory=str(folder), interval=5)
+
+    await until_says(deck, f"({folder}).")
+
+    await deck.readings.flush()
+    errors = await deck.readings.errors(deck.daemon(NAME).id)
+    assert [error.code for error in errors] == [code]
+    assert deck.daemon(NAME).state is DaemonState.RUNNING
+
+
+async def test_without_a_folder_it_says_what_to_set_and_begins_when_it_is_set(deck: Deck, pictures: Path) -> None:
+    await deck.roster.start(NAME)
+    await until_says(deck, "Not configured: set directory")
+
+    await deck.roster.edit(NAME, configuration={"directory": str(pictures)})
+
+    await until_says(deck, "All 9 images are described")

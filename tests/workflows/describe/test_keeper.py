@@ -1,0 +1,110 @@
+"""The keeper of descriptions: one row a file and way, found by any bytes, listed page by page."""
+
+import pytest
+
+from daemons.database import Database
+from daemons.errors import ErrorInfo, Invalid, UnknownName
+from daemons.events import ItemChanged
+from daemons.workflows.describe.keeper import (
+    DescriptionKeeper,
+    FileStamp,
+    Finding,
+    UnknownDescription,
+    Way,
+    record,
+)
+from tests.fake_clock import FakeClock
+from tests.recorder import Recorder
+
+WAY = Way(b"/pictures", "basic")
+
+
+@pytest.fixture
+def keeper(database: Database, clock: FakeClock) -> DescriptionKeeper:
+    return DescriptionKeeper(database, clock)
+
+
+async def describe(database: Database, stamp: FileStamp, way: Way = WAY, text: str = "A picture.") -> None:
+    finding = Finding(stamp, 0.1, "0" * 64, {"format": "JPEG"}, text)
+    await database.write(lambda tx: record(tx, way, finding, "job-1"))
+
+
+async def test_a_described_file_is_not_described_again(database: Database, keeper: DescriptionKeeper) -> None:
+    stamp = FileStamp(b"a.jpg", 10, 20)
+    await describe(database, stamp)
+
+    assert await keeper.not_yet_described(WAY, [stamp, FileStamp(b"b.jpg", 10, 20)]) == [FileStamp(b"b.jpg", 10, 20)]
+
+
+@pytest.mark.parametrize("changed", [FileStamp(b"a.jpg", 11, 20), FileStamp(b"a.jpg", 10, 21)])
+async def test_a_changed_file_is_described_again_in_the_same_row(
+    database: Database, keeper: DescriptionKeeper, changed: FileStamp
+) -> None:
+    await describe(database, FileStamp(b"a.jpg", 10, 20))
+
+    assert await keeper.not_yet_described(WAY, [changed]) == [changed]
+    await describe(database, changed, text="Another picture.")
+
+    assert [item.description for item in (await keeper.list()).items] == ["Another picture."]
+
+
+async def test_another_describer_is_another_description(database: Database, keeper: DescriptionKeeper) -> None:
+    stamp = FileStamp(b"a.jpg", 10, 20)
+    await describe(database, stamp)
+
+    assert await keeper.not_yet_described(Way(b"/pictures", "vision", "tiny"), [stamp]) == [stamp]
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (b"new\nline.jpg", "new⏎line.jpg"),
+        (b"-rf", "-rf"),
+        (b"bad\xff.jpg", "bad\\xff.jpg"),
+        (b"x" * 4000 + b".jpg", "x" * 4000 + ".jpg"),
+    ],
+)
+async def test_any_name_is_kept_and_shown(
+    database: Database, keeper: DescriptionKeeper, path: bytes, shown: str
+) -> None:
+    stamp = FileStamp(path, 1, 2)
+    await describe(database, stamp)
+
+    assert await keeper.not_yet_described(WAY, [stamp]) == []
+    assert [item.path for item in (await keeper.list()).items] == [shown]
+
+
+async def test_a_failure_is_told_with_its_code(
+    database: Database, keeper: DescriptionKeeper, events: Recorder
+) -> None:
+    error = ErrorInfo("ERR_IMAGE_TRUNCATED", "It is cut off.", None, "Copy it again.")
+    finding = Finding(FileStamp(b"a.jpg", 1, 2), 0.1, error=error)
+    await database.write(lambda tx: record(tx, WAY, finding, "job-1"))
+
+    told = await events.next(ItemChanged)
+
+    assert (told.data["state"], told.data["error"]) == ("failed", error.as_dict())
+    assert (await keeper.get(told.id)).error == error
+
+
+async def test_a_list_is_paged_newest_first_and_filtered(database: Database, keeper: DescriptionKeeper) -> None:
+    for number in range(5):
+        await describe(database, FileStamp(f"{number}.jpg".encode(), 1, 2), text=f"Number {number} of 100%.")
+
+    first = await keeper.list(limit=3)
+    rest = await keeper.list(limit=3, before=int(first.next or 0))
+
+    assert [item.path for item in first.items] == ["4.jpg", "3.jpg", "2.jpg"]
+    assert ([item.path for item in rest.items], rest.next) == (["1.jpg", "0.jpg"], None)
+    assert [item.path for item in (await keeper.list(q="number 3")).items] == ["3.jpg"]
+    assert (await keeper.list(q="100_")).items == []
+    assert (await keeper.list(states=["failed"])).items == []
+
+
+async def test_what_does_not_exist_is_refused_by_name(keeper: DescriptionKeeper) -> None:
+    with pytest.raises(UnknownName, match="lost"):
+        await keeper.list(states=["lost"])
+    with pytest.raises(Invalid):
+        await keeper.list(limit=0)
+    with pytest.raises(UnknownDescription):
+        await keeper.get("nobody")
