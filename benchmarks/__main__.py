@@ -1,4 +1,4 @@
-"""Runs all benchmarks, or the named ones: `python -m benchmarks P1 P8`. Always ends with 0: it measures, nothing else."""
+"""Runs all benchmarks, or the named ones: `python -m benchmarks P1 P8`. Ends with 0 whatever it measured."""
 
 import asyncio
 import os
@@ -7,10 +7,10 @@ import sqlite3
 import sys
 import time
 
-from benchmarks import job_queue, status_writes
+from benchmarks import job_queue, sockets, status_writes
 from benchmarks.report import Benchmark
 
-BENCHMARKS = [*status_writes.BENCHMARKS, *job_queue.BENCHMARKS]
+BENCHMARKS = [*status_writes.BENCHMARKS, *sockets.BENCHMARKS, *job_queue.BENCHMARKS]
 
 
 def main(names: list[str]) -> None:

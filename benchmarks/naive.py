@@ -1,7 +1,8 @@
 """The naive ways: what one would write first, and what the figures are held against."""
 
+import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +10,9 @@ from typing import Self
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
 
 from daemons.models import Base, DaemonTable
 
@@ -68,3 +72,31 @@ def _row(name: str) -> DaemonTable:
         created_at=now,
         updated_at=now,
     )
+
+
+class NaiveFanOut:
+    """Tells all clients something, one awaited send after the other."""
+
+    def __init__(self, text: Callable[[int], str]) -> None:
+        self._text = text
+        self._clients: set[WebSocket] = set()
+        self._turn: asyncio.Task[None] | None = None
+        self.app = Starlette(routes=[WebSocketRoute("/", self._connect)])
+
+    async def tell(self, number: int, size: int) -> None:
+        """Send one text of `size` characters, unless the last is still being sent."""
+        if self._turn is None or self._turn.done():
+            self._turn = asyncio.create_task(self._tell(self._text(size)))
+
+    async def _tell(self, text: str) -> None:
+        for client in list(self._clients):
+            await client.send_text(text)
+
+    async def _connect(self, client: WebSocket) -> None:
+        await client.accept()
+        self._clients.add(client)
+        try:
+            async for _ in client.iter_text():
+                pass
+        finally:
+            self._clients.discard(client)

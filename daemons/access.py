@@ -24,7 +24,7 @@ from daemons.database import Database
 from daemons.errors import Conflict, Denied, Fatal, NotFound
 from daemons.events import SessionEnded
 from daemons.models import AuditTable, SessionTable, SigninCodeTable, TokenTable
-from daemons.passwords import PasswordVerifier, Throttle, UnsafeSettings
+from daemons.passwords import PasswordVerifier, Throttle
 from daemons.transaction import Transaction
 
 AuthMode = Literal["token", "password", "none"]
@@ -105,30 +105,28 @@ class Access:
         token: str | None = None,
         token_file: Path | None = None,
     ) -> None:
-        if auth == "password" and password is None:
-            raise UnsafeSettings('auth is "password", but no password is set.', remedy="Set DAEMONDECK_PASSWORD.")
         self._database = database
         self._clock = clock
         self._auth = auth
         self._password = password
         self._token_file = token_file
-        self._fixed_tokens = [token] if token else []
+        self._fixed_digests = [_digest(token)] if token else []
         self._verifier = PasswordVerifier()
         self._throttle = Throttle(clock)
 
     async def __aenter__(self) -> Self:
-        if self._auth == "password" and self._password is not None:
+        if self._password is not None:
             await self._verifier.learn(self._password)
         self._password = None
         if self._token_file is not None:
-            self._fixed_tokens.append(await asyncio.to_thread(_read_or_make_token, self._token_file))
+            self._fixed_digests.append(_digest(await asyncio.to_thread(_read_or_make_token, self._token_file)))
         await self.sweep()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._fixed_tokens.clear()
+        self._fixed_digests.clear()
 
     @property
     def is_open(self) -> bool:
@@ -137,7 +135,8 @@ class Access:
 
     @property
     def takes_password(self) -> bool:
-        return self._auth == "password"
+        """Whether the sign-in page asks for a password; links work besides it."""
+        return self._verifier.is_ready
 
     # Coming in.
 
@@ -182,7 +181,7 @@ class Access:
         """Check `password` and return the cookie of a new session. Raises SignInRefused or TooManyTries."""
         # Counted before it is checked: a thousand tries at once are a thousand failures, not one.
         self._throttle.count(origin)
-        is_right = self.takes_password and await self._verifier.accepts(password)
+        is_right = await self._verifier.accepts(password)
 
         def unit(tx: Transaction) -> str | None:
             outcome = "done" if is_right else "refused"
@@ -207,11 +206,12 @@ class Access:
 
     async def bearer(self, token: str) -> Identity | None:
         """Return who holds `token`, or None if it is not good."""
-        if any(hmac.compare_digest(token.encode(), known.encode()) for known in self._fixed_tokens):
+        digest = _digest(token)
+        if any(hmac.compare_digest(digest, known) for known in self._fixed_digests):
             return OWNER
         if not token.startswith(TOKEN_PREFIX):
             return None
-        row = await self._database.fetch_one(select(TokenTable).where(TokenTable.digest == _digest(token)))
+        row = await self._database.fetch_one(select(TokenTable).where(TokenTable.digest == digest))
         if row is None or not self._token_stands(row):
             return None
         if row.last_used_at is None or self._clock.now() - row.last_used_at > SEEN_EVERY:
@@ -351,6 +351,8 @@ def _read_or_make_token(path: Path) -> str:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError:
+        if path.is_symlink():
+            raise Fatal(f"{path} is a link to another file.", remedy="Delete it.") from None
         path.chmod(0o600)
         if token := path.read_text("utf-8").strip():
             return token

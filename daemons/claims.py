@@ -160,11 +160,5 @@ class Running:
 
 
 lanes_with_work = select(_J.lane).where(*_DUE).distinct()
-soonest = (
-    select(_J.run_after)
-    .where(IS_QUEUED, _J.run_after > bindparam("now", type_=_J.run_after.type))
-    .order_by(_J.run_after)
-    .limit(1)
-)
 held_by = select(_J.id, _J.attempt, _J.state).where(IS_HELD, _J.worker == bindparam("b_worker"))
 held_by_strangers = select(_J.worker).where(IS_HELD, _J.worker.not_in(select(ManagerTable.id))).distinct()

@@ -63,7 +63,7 @@ class Database:
                 self._writer = await stack.enter_async_context(
                     SqliteWriter(writing, self.clock, self._deliver, self._ballast)
                 )
-                self._readers = sqlite_readers(self.url)
+                self._readers = sqlite_readers(self.url, self.clock)
             else:
                 self._writer = await stack.enter_async_context(PostgresWriter(self.url, self.clock, self._deliver))
                 self._readers = postgres_readers(self.url)
@@ -112,14 +112,11 @@ class Database:
         """Open a connection that only reads; everything read in one context is one moment's picture."""
         async with self._reading() as connection:
             if self.is_sqlite:
+                # The pool rolls it back when it gets the connection back.
                 await connection.exec_driver_sql("BEGIN")
-                try:
-                    yield connection
-                finally:
-                    await connection.exec_driver_sql("ROLLBACK")
             else:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-                yield connection
+            yield connection
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:

@@ -7,8 +7,9 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from daemons.clock import Clock
 from daemons.errors import Fatal
 
 READERS = 4
@@ -19,9 +20,11 @@ BUSY_WAIT = 1.0
 """Seconds SQLite itself waits for a lock before it says so; the writer asks again until its own budget is spent."""
 WAL_BYTES_KEPT = 64 * 1024 * 1024
 STATEMENT_TIMEOUT = 8.0
-"""Seconds after which PostgreSQL gives up on one statement."""
+"""Seconds after which PostgreSQL gives up on one statement, and SQLite on one reading."""
 LOCK_TIMEOUT = 5.0
 """Seconds PostgreSQL waits for a lock."""
+
+_STEPS_BETWEEN_LOOKS = 50_000
 
 
 def normalise_url(url: str) -> URL:
@@ -81,8 +84,8 @@ def sqlite_engine(url: URL) -> Engine:
     return engine
 
 
-def sqlite_readers(url: URL) -> AsyncEngine:
-    """Make the engine of the reading connections: they cannot write, and leave checkpoints to the writer."""
+def sqlite_readers(url: URL, clock: Clock) -> AsyncEngine:
+    """Make the engine of the reading connections: they cannot write, leave checkpoints to the writer, and give up."""
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         isolation_level="AUTOCOMMIT",
@@ -92,11 +95,21 @@ def sqlite_readers(url: URL) -> AsyncEngine:
     )
 
     @event.listens_for(engine.sync_engine, "connect")
-    def prepare(raw: Any, record: object) -> None:
+    def prepare(raw: Any, record: ConnectionPoolEntry) -> None:
         cursor = raw.cursor()
         cursor.execute("PRAGMA query_only=ON")
         cursor.execute("PRAGMA wal_autocheckpoint=0")
         cursor.close()
+
+        def is_late() -> bool:
+            return clock.monotonic() > record.info["deadline"]
+
+        # Cancelling does not stop a statement in SQLite's thread; the next reader would wait for its end.
+        raw.run_async(lambda connection: connection.set_progress_handler(is_late, _STEPS_BETWEEN_LOOKS))
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def begin(raw: object, record: ConnectionPoolEntry, proxy: object) -> None:
+        record.info["deadline"] = clock.monotonic() + STATEMENT_TIMEOUT
 
     return engine
 

@@ -119,6 +119,7 @@ class Executor:
             self._admit_task = asyncio.create_task(self._repeat(self._admit), name="job claims")
             self._start_task(self._repeat(self._wait_until_due), "due jobs")
             self._start_task(self._repeat(self._make_round), "job patrol")
+            await self._look_for_work()
             self._stack = stack.pop_all()
         return self
 
@@ -320,10 +321,13 @@ class Executor:
             job = await self._jobs.get(job_id)
             if (job.attempt, job.worker) == (attempt, self.worker):
                 self._settling.add(Ending(job, GivenBack()))
+        await self._look_for_work()
+        await self._patrol.tell_reasons()
+
+    async def _look_for_work(self) -> None:
         if lanes := await self._patrol.lanes_with_work():
             self._lanes.expect_work(lanes)
             self._wake.set()
-        await self._patrol.tell_reasons()
 
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         while self._admitting:

@@ -23,7 +23,9 @@ from daemons.write_behind import WriteBehind
 LINE_CHARACTERS = 8_000
 LINES_WAITING = 10_000
 """Log lines that wait for the database before the oldest are dropped and counted."""
-LINES_KEPT = 20_000
+LINES_KEPT = 200_000
+"""Log lines kept in all, unless something else is said."""
+LINES_KEPT_EACH = 20_000
 """Log lines kept of one daemon."""
 NOTES_WAITING = 20
 """Statuses of one daemon between two flushes; a faster speaker's middle ones are not kept."""
@@ -176,9 +178,12 @@ class Journal:
             return
         tx.execute(_insert_note, rows)
 
-    async def prune(self, older_than: datetime) -> int:
-        """Delete what is older than `older_than` or beyond what is kept of each daemon; return how many rows."""
-        return await self._database.write(lambda tx: sum(_prune(tx, older_than)), durable=False)
+    async def prune(self, older_than: datetime, *, lines_kept: int = LINES_KEPT) -> int:
+        """Delete what is older than `older_than`, beyond what is kept of each daemon, and all lines but `lines_kept`.
+
+        Returns how many rows.
+        """
+        return await self._database.write(lambda tx: sum(_prune(tx, older_than, lines_kept)), durable=False)
 
     # Reading, oldest first.
 
@@ -232,8 +237,13 @@ class Journal:
         return [_note(row) for row in reversed(rows)]
 
 
-def _prune(tx: Transaction, older_than: datetime) -> Iterator[int]:
-    for table, kept in ((LogTable, LINES_KEPT), (StatusTable, NOTES_KEPT), (DaemonHistoryTable, HISTORY_KEPT)):
+def _prune(tx: Transaction, older_than: datetime, lines_kept: int) -> Iterator[int]:
+    lines = LogTable.__table__.c
+    last = tx.execute(select(lines.id).order_by(lines.id.desc()).offset(lines_kept).limit(1)).scalar()
+    if last is not None:
+        yield tx.execute(delete(LogTable).where(lines.id <= last)).rowcount
+    of_each = ((LogTable, LINES_KEPT_EACH), (StatusTable, NOTES_KEPT), (DaemonHistoryTable, HISTORY_KEPT))
+    for table, kept in of_each:
         rows = table.__table__.c
         yield tx.execute(delete(table).where(rows.at < older_than)).rowcount
         for daemon_id in tx.execute(select(DaemonTable.id)).scalars().all():

@@ -11,6 +11,7 @@ from daemons.crash_record import CrashRecord
 from daemons.daemon_calls import CallServices
 from daemons.daemon_run import Crashed, DaemonRun, Fenced, Returned
 from daemons.errors import DaemonError, ErrorInfo, LeaseLost, NotFound, Unavailable
+from daemons.killpoints import reach
 from daemons.leases import BEAT_SECONDS, Leases
 from daemons.options import ConfiguredOptions, InvalidOption
 from daemons.registry import Registry
@@ -192,6 +193,7 @@ class Lifecycle:
             return self._after_loss(run)
         if run.has_started and not run.is_stopping and self._tenure.state is DaemonState.STARTING:
             await self._tenure.move(DaemonState.RUNNING)
+            reach("daemon running")
         if self._wanted() is not _ON or self._restart_revision != self.row.restart_revision:
             await self._end(run)
         if run.ending_since is not None:
@@ -208,9 +210,9 @@ class Lifecycle:
         # First the run, then the row: a person's click must work while the database is away.
         run.stop(mode)
         if self._tenure.state in (DaemonState.STARTING, DaemonState.RUNNING):
-            await self._tenure.move(
-                DaemonState.STOPPING, reason="draining" if run.stop_mode is StopMode.DRAIN else None
-            )
+            reason = "Draining" if run.stop_mode is StopMode.DRAIN else None
+            await self._tenure.move(DaemonState.STOPPING, reason=reason)
+            reach("daemon stopping")
 
     async def _wait_for_end(self, run: DaemonRun) -> float | None:
         assert run.ending_since is not None
@@ -260,7 +262,8 @@ class Lifecycle:
 
     async def _settle(self, run: DaemonRun) -> None:
         """Say how the run ended. It may be called again if the database was away in between."""
-        await self._keep_last_words(run)
+        if not self._is_removed:
+            await self._keep_last_words(run)
         if isinstance(run.outcome, Fenced) or run.has_lost_lease or self._is_removed:
             self._tenure.lease = None
         elif run.is_abandoned:
@@ -272,6 +275,7 @@ class Lifecycle:
         else:
             await self._note_stop(run)
         self.run = None
+        reach("daemon ended")
 
     async def _keep_last_words(self, run: DaemonRun) -> None:
         # While the lease is ours: what is still unwritten when it is given back would be refused.
@@ -347,6 +351,7 @@ class Lifecycle:
         again = row.state is DaemonState.BACKOFF
         try:
             await self._tenure.move(DaemonState.STARTING, restarts=row.restarts + 1 if again else 0)
+            reach("daemon starting")
             line = await self._engine.board.open(self.lease)
         except Unavailable:
             self._may_start = True

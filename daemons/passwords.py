@@ -47,7 +47,12 @@ class PasswordVerifier:
         else:
             self._hash = await asyncio.to_thread(self._hasher.hash, password)
 
+    @property
+    def is_ready(self) -> bool:
+        return bool(self._hash)
+
     async def accepts(self, password: str) -> bool:
+        """Whether `password` is the one that was learned."""
         if not self._hash or len(password) > PASSWORD_CHARACTERS[-1]:
             return False
         async with self._seats:

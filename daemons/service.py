@@ -18,6 +18,7 @@ from daemons.base import NAME
 from daemons.bus import Bus
 from daemons.clock import Clock, SystemClock
 from daemons.daemon_calls import CallServices
+from daemons.data_lock import DataLock
 from daemons.database import Database
 from daemons.dispatch.embedded import EmbeddedDispatcher
 from daemons.errors import Invalid, Unavailable
@@ -50,7 +51,7 @@ HOUSEKEEPING_SECONDS = 3600.0
 class Service:
     """Everything that runs, by name. Made by `open_service`, which also opens and closes it."""
 
-    def __init__(self, settings: Settings, clock: Clock, findings: list[Finding]) -> None:
+    def __init__(self, settings: Settings, clock: Clock, findings: list[Finding], lock: DataLock | None) -> None:
         self.settings = settings
         self.clock = clock
         self.boot = str(uuid4())
@@ -98,6 +99,7 @@ class Service:
         engine = Engine(services, settings, self.leases, self.roster, self.board, self.registry)
         self.supervisor = Supervisor(engine, self.database, self.bus)
         self._findings = findings
+        self._lock = lock
         self._is_open = False
         self._stopping: asyncio.Task[None] | None = None
 
@@ -161,6 +163,11 @@ class Service:
             configuration_revision=configuration_revision,
         )
 
+    def tell_address(self, url: str) -> None:
+        """Let whoever finds the data in use know where this service answers."""
+        if self._lock is not None:
+            self._lock.tell(url)
+
     # Living.
 
     @asynccontextmanager
@@ -216,7 +223,7 @@ class Service:
         while True:
             with suppress(Unavailable):
                 oldest = self.clock.now() - timedelta(days=self.settings.retention_days)
-                await self.journal.prune(oldest)
+                await self.journal.prune(oldest, lines_kept=self.settings.log_lines_kept)
                 await self.readings.prune(oldest)
             await self.clock.sleep(HOUSEKEEPING_SECONDS)
 
@@ -230,10 +237,10 @@ async def open_service(settings: Settings, *, clock: Clock | None = None) -> Asy
     """
     clock = clock or SystemClock()
     file = schema.sqlite_path(settings.database_url)
-    with data_lock.hold(file) if file else nullcontext():
+    with data_lock.hold(file) if file else nullcontext() as lock:
         reach("data held")
         findings = await asyncio.to_thread(schema.prepare, settings.database_url, settings.data_dir, clock)
-        service = Service(settings, clock, findings)
+        service = Service(settings, clock, findings, lock)
         async with service.running():
             yield service
 

@@ -41,6 +41,7 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
         self._complaints: set[str] = set()
         self._is_stopping = False
+        self._has_ended = False
         self._watchdog = Watchdog(self._note_block)
         self.last_block: Block | None = None
         """The newest time the event loop stood still."""
@@ -147,7 +148,7 @@ class Supervisor:
 
     def _every(self, seconds: float, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def repeat() -> None:
-            while True:
+            while not self._has_ended:
                 await self._clock.sleep(seconds)
                 try:
                     await act()
@@ -188,6 +189,7 @@ class Supervisor:
         self._journal.log(LogLevel.ERROR, f"{block}, {who}.", daemon=owner.row if owner else None)
 
     async def _end_loops(self) -> None:
+        self._has_ended = True
         for task in self._tasks:
             task.cancel()
         await self._clock.settle(self._tasks, 1.0)

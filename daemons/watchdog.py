@@ -96,7 +96,7 @@ class Watchdog:
         self.blocks += 1
         self.present = Block(at, BLOCKED_AFTER, task, frames)
         while not turned.wait(_SLICE):
-            if self._leaving.is_set() and self._loop.is_closed():
+            if self._loop.is_closed():
                 return
         block = Block(at, self._clock.monotonic() - began, task, frames)
         self.present = None

@@ -1,7 +1,7 @@
 """The engine with chosen daemons and jobs, open on a test's own database, clock and bus."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from daemons.bus import Bus
@@ -80,6 +80,17 @@ class Deck:
         self.supervisor = Supervisor(engine, database, bus)
         self.events = Recorder()
 
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Open everything in order on `stack`, as the service does."""
+        await self.roster.declare(self.registry.declared())
+        await self.leases.join()
+        stack.push_async_callback(self.leases.leave)
+        for part in (self.journal, self.readings, self.board, self.executor):
+            await stack.enter_async_context(part)
+        stack.enter_context(self.bus.listen(self.events.record))
+        await stack.enter_async_context(self.supervisor)
+        await self.supervisor.settled()
+
     def daemon(self, name: str) -> Daemon:
         """Return a daemon as it is shown now."""
         return self.board.get(name)
@@ -107,11 +118,6 @@ async def open_deck(
     registry.take("tests", lambda: list(parts))
     assert not registry.broken, registry.broken
     deck = Deck(database, clock, bus, registry, settings or DeckSettings())
-    await deck.roster.declare(registry.declared())
-    await deck.leases.join()
-    async with deck.journal, deck.readings, deck.board, deck.workers, deck.executor:
-        with bus.listen(deck.events.record):
-            async with deck.supervisor:
-                await deck.supervisor.settled()
-                yield deck
-    await deck.leases.leave()
+    async with AsyncExitStack() as stack:
+        await deck.open(stack)
+        yield deck

@@ -24,6 +24,19 @@ def write_lines(tx: Transaction) -> None:
     tx.execute(insert(LogTable), [{"at": tx.now, "level": "info", "message": WORDS} for _ in range(LINES)])
 
 
+class WatchedBallast(Ballast):
+    """Tells when it was made again."""
+
+    is_back = asyncio.Event()
+    loop: asyncio.AbstractEventLoop
+
+    def make(self) -> bool:
+        made = super().make()
+        if made:
+            self.loop.call_soon_threadsafe(self.is_back.set)
+        return made
+
+
 async def fill(database: Database) -> int:
     """Write until the disk is full, and return how many units were acknowledged."""
     written = 0
@@ -42,7 +55,8 @@ async def main(folder: Path) -> None:
     Base.metadata.create_all(engine)
     engine.dispose()
     clock = SystemClock()
-    ballast = Ballast(folder / "ballast", clock, size=3 * MB)
+    ballast = WatchedBallast(folder / "ballast", clock, size=3 * MB)
+    ballast.loop = asyncio.get_running_loop()
     foreign = folder / "somebody else's"
     async with Database(url, clock, Bus(), ballast=ballast) as database:
         assert not ballast.is_released, "the ballast must fit at first"
@@ -54,10 +68,10 @@ async def main(folder: Path) -> None:
         for last in range(LINES, count[0], LINES):
             await database.write(lambda tx, last=last: tx.execute(delete(LogTable).where(LogTable.id <= last)).rowcount)  # type: ignore[misc]
 
+        ballast.is_back.clear()
         foreign.unlink()
         async with asyncio.timeout(10):
-            while ballast.is_released:
-                await clock.sleep(0.1)
+            await ballast.is_back.wait()
         await database.write(write_lines)
         database.require_space()
 

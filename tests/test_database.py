@@ -165,6 +165,20 @@ async def test_who_finds_no_connection_to_read_with_is_told_so(
     assert refused.value.error_code == "ERR_BUSY"
 
 
+async def test_a_reading_that_takes_too_long_is_ended(
+    database_url: str, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "STATEMENT_TIMEOUT", 0.2)
+    endless = text("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT (n + 1) % 1000 FROM c) SELECT count(*) FROM c")
+
+    async with Database(database_url, SystemClock(), bus) as database:
+        with pytest.raises(Unavailable) as refused:
+            await database.fetch(endless)
+        assert await database.fetch(select(literal(1))) == [(1,)]
+
+    assert refused.value.error_code == "ERR_DATABASE_SLOW"
+
+
 async def test_a_cancelled_reading_leaves_its_connection_fit_for_the_next(
     database_url: str, clock: FakeClock, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

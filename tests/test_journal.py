@@ -115,3 +115,13 @@ async def test_old_lines_are_pruned(journal: Journal, row: DaemonRow, clock: Fak
     await journal.prune(clock.now() - timedelta(seconds=50))
 
     assert [line.message for line in await journal.lines()] == ["new"]
+
+
+async def test_no_more_lines_are_kept_than_was_said(journal: Journal, row: DaemonRow, clock: FakeClock) -> None:
+    for number in range(10):
+        journal.log(LogLevel.INFO, str(number), daemon=row if number % 2 else None)
+    await journal.flush()
+
+    await journal.prune(clock.now() - timedelta(days=1), lines_kept=4)
+
+    assert [line.message for line in await journal.lines()] == ["6", "7", "8", "9"]

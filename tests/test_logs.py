@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import structlog
 
-from daemons.logs import MASK, Scrubber, about, set_up_logs
+from daemons.logs import Scrubber, about, set_up_logs
+from daemons.settings import MASK
 
 SECRETS = ("canary/p w1", "canary-token-2")
 

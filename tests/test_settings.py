@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from daemons.settings import BadSettings, Settings, find_config, load_settings, unknown_variables
+from daemons.settings import LANES, BadSettings, Settings, find_config, load_settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +156,7 @@ def test_lanes_that_are_not_named_keep_their_size(tmp_path: Path, monkeypatch: p
     file = written(tmp_path, "[lanes]\ncpu = 2\n")
     monkeypatch.setenv("DAEMONDECK_LANES__IO", "3")
 
-    assert load_settings(config=file).lanes == {"default": 30, "io": 3, "cpu": 2}
+    assert load_settings(config=file).lanes == {**LANES, "io": 3, "cpu": 2}
 
 
 def test_options_of_a_daemon_are_kept_apart_by_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,10 +18,9 @@ from daemons.handlers import JobContext, job
 from daemons.lifecycle import GRACE
 from daemons.models import DaemonTable, LeaseTable
 from daemons.options import NEEDS_RESTART, DaemonOptions
-from daemons.registry import Registry
 from daemons.roster import DaemonDisabled
 from daemons.states import DaemonState, Desired, JobState, LogLevel, StopMode
-from tests.engine_deck import Deck, DeckSettings, open_deck
+from tests.engine_deck import DeckSettings, open_deck
 from tests.fake_clock import FakeClock
 
 RUNNING, STOPPED, PAUSED, FAILED = DaemonState.RUNNING, DaemonState.STOPPED, DaemonState.PAUSED, DaemonState.FAILED

@@ -1,7 +1,7 @@
 """`daemondeck logs`: what daemons and jobs logged, and what they log now."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
 from uuid import UUID
@@ -52,13 +52,11 @@ class Tail:
         lines: list[Line] = []
         async with aclosing(self._deck.frames("logs")) as frames:
             async for frame in frames:
-                if frame and frame.type == "snapshot" and frame.topic == "logs":
+                if frame and frame.type == "snapshot":
                     lines += frame.items
                     if not frame.data["more"]:
                         break
-                elif frame and frame.type not in ("hello", "snapshot"):
-                    break
-        return [line for line in lines if self._is_wanted(line)][-count:]
+        return _last([line for line in lines if self._is_wanted(line)], count)
 
     async def follow(self, count: int) -> None:
         """Print the newest `count` lines, then every line as it is logged, through restarts of the deck."""
@@ -68,28 +66,35 @@ class Tail:
             async for frame in frames:
                 if frame is None:
                     note(self._options, "-- connected again --")
-                elif frame.type == "hello" and self._path is not None:
-                    # The socket is open already: a line logged meanwhile comes twice, never zero times.
-                    self._print(self.newest(count) if is_first else self._missed())
-                    is_first = False
-                elif frame.type == "snapshot" and frame.topic == "logs":
+                elif frame.type == "snapshot":
                     waiting += frame.items
                     if not frame.data["more"]:
-                        self._print([line for line in waiting if self._is_wanted(line)][-count if is_first else 0 :])
+                        # The socket is open already: a line logged meanwhile comes twice, never zero times.
+                        self._begin(waiting, count) if is_first else self._resume(waiting)
                         waiting, is_first = [], False
                 elif frame.type == "log":
                     self._print([frame.data])
                 elif frame.type == "dropped":
                     note(self._options, f"-- {frame.data['count']} lines left out --")
 
-    def _missed(self) -> Iterator[Line]:
-        assert self._path is not None
-        while page := self._deck.get(self._path, level=self._level, after=self._last, limit=PAGE)["items"]:
-            yield from page
-            if len(page) < PAGE:
-                return
+    def _begin(self, told: list[Line], count: int) -> None:
+        lines = self.newest(max(1, count)) if self._path else [line for line in told if self._is_wanted(line)]
+        shown = _last(lines, count)
+        # What is not shown now was asked not to be shown, and is not missing after a reconnection.
+        self._last = max((line["id"] for line in lines[: len(lines) - len(shown)]), default=0)
+        self._print(shown)
 
-    def _print(self, lines: Sequence[Line] | Iterator[Line]) -> None:
+    def _resume(self, told: list[Line]) -> None:
+        while self._path:
+            page = self._deck.get(self._path, level=self._level, after=self._last, limit=PAGE)["items"]
+            self._print(page)
+            if len(page) < PAGE:
+                break
+        if not self._path and told and told[0]["id"] > self._last + 1:
+            note(self._options, "-- lines may be missing here --")
+        self._print(told)
+
+    def _print(self, lines: Sequence[Line]) -> None:
         for line in lines:
             if line["id"] > self._last and self._is_wanted(line):
                 self._last = line["id"]
@@ -123,6 +128,10 @@ def written(options: Options, line: Line) -> str:
         return as_json(line)
     who = line["daemon_name"] or line["job_id"] or "-"
     return one_line(f"{line['at']} {line['level'].upper():<7} {who}: {line['message']}")
+
+
+def _last(lines: list[Line], count: int) -> list[Line]:
+    return lines[-count:] if count else []
 
 
 def _print_all(options: Options, lines: Sequence[Line]) -> None:

@@ -52,8 +52,11 @@ class Options:
     def deck(self) -> Iterator[Deck]:
         """Open the running deck: the one asked for, else the one of the data directory."""
         address = None if self.server else Address.read(self.settings.data_dir)
+        if address and not address.is_alive:
+            address = None
         url = self.server or (address.url if address else _configured_url(self.settings))
-        with Deck(url, self._token_for(url), timeout=self.timeout, clock=SystemClock()) as deck:
+        is_ours = address is not None or (self.server is not None and is_loopback(urlsplit(url).hostname or ""))
+        with Deck(url, self._token(is_ours=is_ours), timeout=self.timeout, clock=SystemClock()) as deck:
             yield deck
 
     @property
@@ -65,17 +68,16 @@ class Options:
         path = sqlite_path(self.settings.database_url)
         return path is not None and holder(path) is not None
 
-    def _token_for(self, url: str) -> str | None:
+    def _token(self, *, is_ours: bool) -> str | None:
         if self.token:
             return self.token
         if self.settings.token:
             return self.settings.token.get_secret_value()
-        # The file's token opens this machine's deck; another machine has no business seeing it.
-        file = self.settings.data_dir / "token"
-        if not is_loopback(urlsplit(url).hostname or "") and self.server:
+        if not is_ours:
+            # The file's token opens this machine's deck; whoever else answers has no business seeing it.
             return None
         try:
-            return file.read_text("utf-8").strip() or None
+            return (self.settings.data_dir / "token").read_text("utf-8").strip() or None
         except OSError:
             return None
 

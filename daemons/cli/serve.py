@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import structlog
 import typer
 
+from daemons.cli import importing
 from daemons.cli.address import Address
 from daemons.cli.describing import describe_folder, readable_folder
 from daemons.cli.exits import Exit
@@ -56,18 +57,32 @@ def serve(
     for name in unknown_variables():
         logger.warning("An environment variable sets nothing: there is no such setting.", variable=name)
     settings.make_data_dir()
+    _refuse_a_second(settings)
     clock = SystemClock()
     with StopSignals(clock) as signals, listening(settings.host, settings.port) as listener:
         asyncio.run(_serve(settings, clock, signals, listener, folders))
+
+
+def _refuse_a_second(settings: Settings) -> None:
+    """Raise AlreadyServed where a deck runs on the data: more to the point than that its port is taken."""
+    with importing():
+        from daemons.data_lock import hold, holder
+        from daemons.schema import sqlite_path
+
+    path = sqlite_path(settings.database_url)
+    if path is not None and holder(path):
+        with hold(path):
+            return
 
 
 async def _serve(
     settings: Settings, clock: Clock, signals: StopSignals, listener: socket.socket, folders: list[Path]
 ) -> None:
     # Imported here: no other command needs any of it.
-    from daemons.service import open_service
-    from web.app import create_app
-    from web.server import make_server
+    with importing():
+        from daemons.service import open_service
+        from web.app import create_app
+        from web.server import make_server
 
     stop = signals.requested()
     async with open_service(settings, clock=clock) as service:
@@ -79,6 +94,7 @@ async def _serve(
         await _accepting(server, serving, clock)
         address = _address(settings, listener)
         address.write(settings.data_dir)
+        service.tell_address(address.url)
         await _greet(service, address)
         reach("serving")
         await _first(stop.wait(), serving)
@@ -143,4 +159,4 @@ async def _abandon_the_unwilling(clock: Clock) -> None:
 
 def _address(settings: Settings, listener: socket.socket) -> Address:
     host, port = address_of(listener)
-    return Address(f"http://{host}:{port}{settings.base_path}", os.getpid())
+    return Address.of_this_process(f"http://{host}:{port}{settings.base_path}")

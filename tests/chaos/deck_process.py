@@ -1,23 +1,27 @@
-"""A real deck in a process of its own, to be talked to over its socket and to be killed."""
+"""A real deck in a process of its own, to be talked to over its socket, signalled and killed."""
 
 import asyncio
 import json
 import os
 import re
+import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx2
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 PROJECT = Path(__file__).parents[2]
 TOKEN = "a-token-for-tests-only"  # noqa: S105
 READY_SECONDS = 30.0
 _ADDRESS = re.compile(rb"http://[^/\s]+")
+
+Item = dict[str, Any]
 
 
 def free_port() -> int:
@@ -28,22 +32,38 @@ def free_port() -> int:
 
 
 class DeckProcess:
-    """`daemondeck serve` on a data directory, from enter to exit; whoever leaves it alive has it killed."""
+    """`daemondeck serve` on a data directory, from enter to exit; whoever leaves it alive has it killed.
 
-    def __init__(self, data_dir: Path, **settings: str) -> None:
+    Entering waits until it serves, unless `awaits_ready` is False. `path`: folders of further plug-ins.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *arguments: str,
+        plugins: Sequence[str] = ("tests.chaos.load",),
+        path: Sequence[Path] = (),
+        awaits_ready: bool = True,
+        **settings: str,
+    ) -> None:
         self._data_dir = data_dir
+        self._arguments = arguments
+        self._plugins = plugins
+        self._path = path
+        self._awaits_ready = awaits_ready
         self._settings = settings
         self.url = ""
         self.output: list[bytes] = []
+        self.seconds_to_ready = 0.0
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._began = loop.time()
+        self._began = asyncio.get_running_loop().time()
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "daemons",
             "serve",
+            *self._arguments,
             cwd=PROJECT,
             env=self._environment(),
             stdin=asyncio.subprocess.DEVNULL,
@@ -51,13 +71,16 @@ class DeckProcess:
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
-        self._ready: asyncio.Future[str] = loop.create_future()
+        self._told = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
-        async with asyncio.timeout(READY_SECONDS):
-            self.url = await self._ready
-        self.seconds_to_ready = loop.time() - self._began
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        self.http = httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=15, trust_env=False)
+        self.http = httpx2.AsyncClient(headers=headers, timeout=15, trust_env=False)
+        if self._awaits_ready:
+            try:
+                await self.ready()
+            except BaseException:
+                await self.__aexit__(None, None, None)
+                raise
         return self
 
     async def __aexit__(
@@ -67,45 +90,72 @@ class DeckProcess:
         self.kill()
         await self.ended()
 
+    async def ready(self) -> None:
+        """Return once the deck serves. Raises AssertionError with what it said when it ends instead."""
+        async with asyncio.timeout(READY_SECONDS):
+            await self._told.wait()
+        assert self.url, self.said
+        self.http.base_url = self.url
+
     @property
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def said(self) -> str:
+        """What the process has printed and logged so far."""
+        return b"".join(self.output).decode(errors="replace")
+
+    # Ending it.
+
     def kill(self) -> None:
         """End the process as a power cut would."""
-        if self._process.returncode is None:
-            self._process.kill()
+        self.signal(signal.SIGKILL)
 
     def terminate(self) -> None:
         """Ask the process to end."""
-        self._process.terminate()
+        self.signal(signal.SIGTERM)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless the process is gone already."""
+        if self._process.returncode is None:
+            self._process.send_signal(number)
 
     async def ended(self, within: float = 30.0) -> int:
-        """Return the exit code once the process is gone."""
+        """Return the exit code once the process is gone, minus the number of the signal that ended it."""
         async with asyncio.timeout(within):
             await self._process.wait()
             await self._reading
         assert self._process.returncode is not None
         return self._process.returncode
 
+    # Watching it.
+
+    @asynccontextmanager
+    async def events(self, query: str) -> AsyncIterator["Events"]:
+        """Open the events socket."""
+        address = f"{self.url.replace('http', 'ws', 1)}/api/events?{query}"
+        async with connect(address, additional_headers={"Authorization": f"Bearer {TOKEN}"}, proxy=None) as stream:
+            yield Events(stream)
+
+    async def until_daemon(self, name: str, is_it: Callable[[Item], bool], within: float = 30.0) -> Item:
+        """Return the daemon as soon as it is seen to be as wanted."""
+        async with self.events(f"topics=daemons&daemon={name}") as events:
+            return await events.until(lambda item: item.get("name") == name and is_it(item), within)
+
+    async def until_job(self, job_id: str, is_it: Callable[[Item], bool], within: float = 60.0) -> Item:
+        """Return the job as soon as it is seen to be as wanted."""
+        async with self.events(f"topics=jobs&job={job_id}") as events:
+            return await events.until(lambda item: item.get("id") == job_id and is_it(item), within)
+
     async def running_after(self, name: str, within: float = 30.0) -> float:
         """Return how many seconds after the start the daemon `name` was seen running."""
-        await self._until_seen(f"topics=daemons&daemon={name}", lambda item: bool(item["state"] == "running"), within)
+        await self.until_daemon(name, lambda item: bool(item["state"] == "running"), within)
         return asyncio.get_running_loop().time() - self._began
 
-    async def until_job_ended(self, job_id: str, within: float = 60.0) -> None:
-        """Return once the job is completed, failed or cancelled."""
-        ends = ("completed", "failed", "cancelled")
-        await self._until_seen(f"topics=jobs&job={job_id}", lambda item: item["state"] in ends, within)
-
-    async def _until_seen(self, wanted: str, is_it: Callable[[dict[str, Any]], bool], within: float) -> None:
-        address = f"{self.url.replace('http', 'ws', 1)}/api/events?{wanted}"
-        async with asyncio.timeout(within):
-            async with connect(address, additional_headers={"Authorization": f"Bearer {TOKEN}"}) as socket:
-                async for text in socket:
-                    if any(is_it(item) for item in _items(json.loads(text))):
-                        return
-        raise AssertionError(f"never seen: {wanted}")
+    async def until_job_ended(self, job_id: str, within: float = 60.0) -> Item:
+        """Return the job once it is completed, failed or cancelled."""
+        return await self.until_job(job_id, has_ended, within)
 
     def _environment(self) -> Mapping[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("DAEMONDECK_")}
@@ -113,8 +163,8 @@ class DeckProcess:
             "DAEMONDECK_DATA_DIR": str(self._data_dir),
             "DAEMONDECK_PORT": "0",
             "DAEMONDECK_TOKEN": TOKEN,
-            "DAEMONDECK_PLUGINS": '["tests.chaos.load"]',
-            "PYTHONPATH": str(PROJECT),
+            "DAEMONDECK_PLUGINS": json.dumps(self._plugins),
+            "PYTHONPATH": os.pathsep.join(map(str, [PROJECT, *self._path])),
             "PYTHONUNBUFFERED": "1",
         }
         return {**kept, **ours, **{f"DAEMONDECK_{key.upper()}": value for key, value in self._settings.items()}}
@@ -123,13 +173,35 @@ class DeckProcess:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.output.append(line)
-            if not self._ready.done() and b"signin" in line and (found := _ADDRESS.search(line)):
-                self._ready.set_result(found[0].decode())
-        if not self._ready.done():
-            self._ready.set_exception(AssertionError(b"".join(self.output).decode(errors="replace")))
+            if not self.url and b"Daemondeck" in line and (found := _ADDRESS.search(line)):
+                self.url = found[0].decode()
+                self.seconds_to_ready = asyncio.get_running_loop().time() - self._began
+                self._told.set()
+        self._told.set()
 
 
-def _items(frame: dict[str, Any]) -> list[dict[str, Any]]:
-    if frame["type"] not in ("snapshot", "daemon", "job"):
+class Events:
+    """The frames of an events socket, item by item."""
+
+    def __init__(self, stream: ClientConnection) -> None:
+        self.stream = stream
+
+    async def until(self, is_it: Callable[[Item], bool], within: float = 30.0) -> Item:
+        """Return the first daemon, job or log line from here on that is as wanted."""
+        async with asyncio.timeout(within):
+            async for text in self.stream:
+                for item in _items(json.loads(text)):
+                    if is_it(item):
+                        return item
+        raise AssertionError(f"the deck closed the socket: {self.stream.close_code}")
+
+
+def has_ended(job: Item) -> bool:
+    """Whether nothing will happen to the job any more."""
+    return job["state"] in ("completed", "failed", "cancelled")
+
+
+def _items(frame: Item) -> list[Item]:
+    if frame["type"] not in ("snapshot", "daemon", "job", "log"):
         return []
     return list(frame["data"]["items"]) if frame["type"] == "snapshot" else [frame["data"]]

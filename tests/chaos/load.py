@@ -1,11 +1,16 @@
-"""A plug-in that keeps a deck busy while it is being killed: a daemon that feeds, jobs that fail now and then."""
+"""A plug-in that keeps a deck busy while it is being killed or stopped: daemons that feed it, jobs that take a while."""
 
 import asyncio
+import os
+from pathlib import Path
 from uuid import uuid4
 
 from pydantic import BaseModel
 
-from daemons import BaseDaemon, DaemonOptions, JobContext, daemon, job
+from daemons import BaseDaemon, DaemonOptions, JobContext, LogLevel, daemon, job
+
+LEDGER = "CHAOS_LEDGER"
+"""Names a file in which the feeder notes every job that it was promised."""
 
 
 class StepArgs(BaseModel):
@@ -27,6 +32,21 @@ async def chaos_step(ctx: JobContext, args: StepArgs) -> dict[str, int]:
     return {"number": args.number}
 
 
+class GateArgs(BaseModel):
+    gate: Path
+
+
+@job("chaos_gate", max_attempts=3)
+async def chaos_gate(ctx: JobContext, args: GateArgs) -> dict[str, int]:
+    """Make progress until the file `gate` is there; say which process got that far."""
+    done = 0
+    while not args.gate.exists():
+        done += 1
+        await ctx.progress(done)
+        await asyncio.sleep(0.05)
+    return {"pid": os.getpid()}
+
+
 @daemon("chaos_feeder")
 class ChaosFeeder(BaseDaemon):
     """Creates steps and follows each, saying so."""
@@ -39,5 +59,25 @@ class ChaosFeeder(BaseDaemon):
         while self.is_running:
             number += 1
             job = await self.create_job("chaos_step", {"number": number}, key=f"feeder-{uuid4()}")
+            if ledger := os.environ.get(LEDGER):
+                with Path(ledger).open("a") as file:
+                    file.write(f"{job.id}\n")
             await self.update_status(f"Following step {number}", job_id=job.id, job_type=job.type)
             await self.wait_for(job)
+
+
+@daemon("chaos_talker")
+class ChaosTalker(BaseDaemon):
+    """Says, logs and orders something many times a second, and hears of nothing that goes wrong."""
+
+    class Options(DaemonOptions):
+        """None of its own."""
+
+    async def run(self) -> None:
+        turn = 0
+        while self.is_running:
+            turn += 1
+            await self.update_status(f"Turn {turn} of process {os.getpid()}")
+            await self.log(LogLevel.INFO, f"turn {turn}")
+            await self.create_job("chaos_step", {"number": 1}, unique="talker")
+            await self.sleep(0.05)

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from select import select
 
 import httpx2
 import pytest
@@ -180,6 +181,25 @@ def test_following_goes_on_with_what_is_logged(deck: DeckRunner) -> None:
             "turn 2 at info",
             "turn 2 at error",
         ]
+    finally:
+        following.kill()
+        following.communicate()
+        deck.run("stop", "toy_talker")
+
+
+def test_following_everybody_without_what_was_before(deck: DeckRunner) -> None:
+    deck.run("start", "toy_talker")
+    following = deck.popen("logs", "-f", "-n", "0", "--level", "error")
+    try:
+        assert following.stdout is not None
+        # Woken until the follower is there to hear it: nothing tells us when it is.
+        first = ""
+        while not first:
+            deck.run("wake", "toy_talker")
+            first = following.stdout.readline() if select([following.stdout], [], [], 0.2)[0] else ""
+
+        assert "at error" in first
+        assert "turn 1" not in first
     finally:
         following.kill()
         following.communicate()

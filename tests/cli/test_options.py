@@ -1,5 +1,6 @@
 """The options that every command understands."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_they_may_stand_before_or_after_the_command(typed: list[str], meant: lis
 
 def test_the_running_deck_of_the_data_directory_is_the_one_to_talk_to(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("canary\n")
-    Address("http://127.0.0.1:9999/deck", 1).write(tmp_path)
+    Address.of_this_process("http://127.0.0.1:9999/deck").write(tmp_path)
 
     with options(tmp_path).deck() as deck:
         assert deck.url == "http://127.0.0.1:9999/deck"
@@ -52,6 +53,15 @@ def test_this_machines_token_is_not_told_to_another_machine(tmp_path: Path) -> N
         assert deck._headers == {"Authorization": "Bearer canary"}
 
 
+def test_the_address_of_a_dead_deck_is_not_asked_and_gets_no_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("canary")
+    Address("http://127.0.0.1:9999", os.getpid(), 1.0).write(tmp_path)
+
+    with options(tmp_path).deck() as deck:
+        assert deck.url == "http://127.0.0.1:8420"
+        assert deck._headers == {}
+
+
 def test_a_spoilt_address_is_no_address(tmp_path: Path) -> None:
     for text in ("", "{", "[]", '{"url": 1}'):
         (tmp_path / "deck.json").write_text(text)
@@ -59,7 +69,7 @@ def test_a_spoilt_address_is_no_address(tmp_path: Path) -> None:
 
 
 def test_a_deck_withdraws_only_its_own_address(tmp_path: Path) -> None:
-    mine, other = Address("http://127.0.0.1:1", 1), Address("http://127.0.0.1:2", 2)
+    mine, other = Address("http://127.0.0.1:1", 1, 1.0), Address("http://127.0.0.1:2", 2, 2.0)
     mine.write(tmp_path)
     other.write(tmp_path)
 

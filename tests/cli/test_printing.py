@@ -10,7 +10,7 @@ from daemons.cli.options import Options, Output
 from daemons.cli.printing import Columns, as_yaml, cell, complain, progress, show, table
 from daemons.errors import Conflict
 
-ITEMS = [
+ITEMS: list[dict[str, object]] = [
     {"name": "demo", "status": "[red]all\nwell[/red]", "job": None},
     {"name": "night_watch", "status": "\x1b[2J", "job": {"id": 1}},
 ]

@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from daemons.cli.address import Address
-from tests.cli.deck_runner import DeckRunner, Serving
+from tests.cli.deck_runner import PROJECT, DeckRunner, Serving
 
 CANARY = "canary-c0ffee-1234567890"
 
@@ -89,6 +90,13 @@ def test_nobody_has_to_sign_in_where_it_is_so_set(own_deck: DeckRunner) -> None:
         assert "signin" not in process.stdout.read()
 
 
+def test_what_only_some_work_needs_is_not_loaded_for_serving() -> None:
+    program = "import sys, daemons.cli.app, daemons.service, web.app, web.server; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PROJECT, check=True)
+
+    assert not {"alembic", "PIL", "httpx2", "psycopg"} & set(done.stdout.split())
+
+
 # Refusing to open.
 
 
@@ -104,9 +112,11 @@ def test_a_taken_port_is_told_with_its_number(own_deck: DeckRunner) -> None:
 
 def test_a_second_deck_on_the_same_data_names_the_first(own_deck: DeckRunner) -> None:
     with own_deck.serving() as serving:
-        done = refused(own_deck)
+        port = serving.url.rpartition(":")[2]
+        done = refused(own_deck, "--port", port)
 
         assert done.returncode == 75
+        assert "ERR_ALREADY_SERVED" in done.stderr
         assert str(serving.process.pid) in done.stderr
         assert own_deck.run("status").returncode == 0
 

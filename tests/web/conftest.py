@@ -1,5 +1,6 @@
 """A whole deck with its web side: called in the same event loop, or served on a port of its own."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
+from daemons import schema
 from daemons.access import Role
+from daemons.clock import SystemClock
 from daemons.service import Service, open_service
 from daemons.settings import Settings
 from tests.web.served import Served, serve
@@ -16,9 +19,19 @@ from web.app import create_app
 ADDRESS = "http://127.0.0.1:8420"
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated SQLite file to copy."""
+    directory = tmp_path_factory.mktemp("migrated")
+    file = directory / "daemondeck.db"
+    schema.prepare(f"sqlite:///{file}", directory, SystemClock())
+    return file
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, migrated: Path) -> Settings:
     """Return the settings of a deck in a directory of its own."""
+    shutil.copyfile(migrated, tmp_path / migrated.name)
     return Settings(data_dir=tmp_path, plugins=["tests.web.plugin"])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 
+from daemons.events import DaemonChanged
 from daemons.service import Service
 from web.server import Server, make_server
 
@@ -87,6 +88,14 @@ async def serve(app: Starlette, service: Service) -> AsyncIterator[Served]:
     finally:
         server.should_exit = True
         await serving
+
+
+async def until(service: Service, name: str, state: str) -> None:
+    """Return once the daemon is in `state`."""
+    with service.bus.subscribe(lambda event: isinstance(event, DaemonChanged)) as mailbox:
+        async with asyncio.timeout(SECONDS):
+            while service.board.get(name).state != state:
+                await mailbox.take()
 
 
 async def next_frame(connection: ClientConnection, wanted: Callable[[Frame], bool] = lambda frame: True) -> Frame:

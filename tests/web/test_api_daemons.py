@@ -1,23 +1,14 @@
 """The calls about daemons, as a program makes them."""
 
-import asyncio
 from typing import Any
 
 import httpx2
 import pytest
 
-from daemons.events import DaemonChanged
 from daemons.service import Service
 from daemons.states import LogLevel
+from tests.web.served import until
 from web.api import shapes
-
-
-async def until(service: Service, name: str, state: str) -> None:
-    """Return once the daemon is in `state`."""
-    with service.bus.subscribe(lambda event: isinstance(event, DaemonChanged)) as mailbox:
-        async with asyncio.timeout(10):
-            while service.board.get(name).state != state:
-                await mailbox.take()
 
 
 async def test_the_list_has_every_daemon_by_name(program: httpx2.AsyncClient, service: Service) -> None:

@@ -164,6 +164,7 @@ class LogLineShape(Shape):
 class HistoryShape(Shape):
     """One change of a daemon."""
 
+    id: int
     at: AwareDatetime
     kind: str
     from_: str | None = Field(alias="from")
