@@ -7,10 +7,10 @@ import sqlite3
 import sys
 import time
 
-from benchmarks import job_queue, sockets, status_writes
+from benchmarks import job_queue, sockets, startup, status_writes
 from benchmarks.report import Benchmark
 
-BENCHMARKS = [*status_writes.BENCHMARKS, *sockets.BENCHMARKS, *job_queue.BENCHMARKS]
+BENCHMARKS = [*status_writes.BENCHMARKS, *sockets.BENCHMARKS, *job_queue.BENCHMARKS, *startup.BENCHMARKS]
 
 
 def main(names: list[str]) -> None:

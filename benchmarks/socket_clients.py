@@ -8,7 +8,7 @@ import resource
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Self, cast
+from typing import cast
 
 from benchmarks.work import SAID_AT
 
@@ -24,34 +24,41 @@ class Client(asyncio.Protocol):
         self._is_stamped = is_stamped
         self._buffer = b""
         self._seen: set[bytes] = set()
-        self.is_open = asyncio.Event()
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.texts = 0
         self.delays: list[float] = []
-        self.last_bytes = 0
-        """Length of the newest frame, its head included."""
+        self.longest = 0
+        """Bytes of the longest frame, its head included."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         if self._path is None:
-            self.is_open.set()
+            self.opened.set_result(None)
             return
         host, port = transport.get_extra_info("peername")[:2]
         key = base64.b64encode(os.urandom(16)).decode()
-        self.transport.write(
-            f"GET {self._path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        lines = (
+            f"GET {self._path} HTTP/1.1",
+            f"Host: {host}:{port}",
+            f"Origin: http://{host}:{port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
         )
+        self.transport.write(("\r\n".join(lines) + "\r\n\r\n").encode())
 
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer + data
-        if not self.is_open.is_set():
+        if not self.opened.done():
             head, found, buffer = buffer.partition(b"\r\n\r\n")
             if not found:
                 self._buffer = head
                 return
             if not head.startswith(b"HTTP/1.1 101"):
-                raise ConnectionError(head.splitlines()[0].decode())
-            self.is_open.set()
+                self.opened.set_exception(ConnectionError(head.splitlines()[0].decode()))
+                return
+            self.opened.set_result(None)
         self._buffer = self._take_frames(buffer)
 
     def forget(self) -> None:
@@ -70,7 +77,7 @@ class Client(asyncio.Protocol):
             if len(buffer) < start + size:
                 break
             self._take(buffer[at] & 0xF, buffer[start : start + size])
-            self.last_bytes = start + size - at
+            self.longest = max(self.longest, start + size - at)
             at = start + size
         return buffer[at:]
 
@@ -107,13 +114,22 @@ class Clients:
         return [client.texts for client in self._clients]
 
     @property
-    def last_bytes(self) -> int:
-        return self._clients[0].last_bytes
+    def longest(self) -> int:
+        """Bytes of the longest frame."""
+        return max(client.longest for client in self._clients)
 
-    def forget(self) -> Self:
+    def forget(self) -> None:
         for client in self._clients:
             client.forget()
-        return self
+
+    async def all_have(self, texts: int, within: float) -> bool:
+        """Return whether each has so many texts before the time is up."""
+        deadline = time.monotonic() + within
+        while min(client.texts for client in self._clients) < texts:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.02)
+        return True
 
 
 @asynccontextmanager
@@ -127,7 +143,7 @@ async def connected(port: int, count: int, path: str | None, *, is_stamped: bool
             _, client = await loop.create_connection(lambda: Client(path, is_stamped=is_stamped), "127.0.0.1", port)
             clients.append(client)
         for client in clients:
-            await client.is_open.wait()
+            await client.opened
         yield Clients(clients)
     finally:
         for client in clients:
@@ -138,7 +154,7 @@ async def connected(port: int, count: int, path: str | None, *, is_stamped: bool
 async def one_that_never_reads(port: int, path: str) -> AsyncIterator[None]:
     """Connect one client that takes nothing after the handshake."""
     _, client = await asyncio.get_running_loop().create_connection(lambda: Client(path), "127.0.0.1", port)
-    await client.is_open.wait()
+    await client.opened
     client.transport.pause_reading()
     try:
         yield

@@ -21,10 +21,9 @@ from benchmarks.naive import NaiveFanOut
 from benchmarks.socket_clients import allow_many_sockets
 from benchmarks.work import SAID_AT
 from daemons.cli.listening import listening
-from daemons.events import DaemonChanged, ItemChanged
+from daemons.events import ItemChanged
 from daemons.service import Service, open_service
 from daemons.settings import Settings
-from daemons.values import Daemon
 from web.app import create_app
 from web.server import make_server
 
@@ -36,7 +35,7 @@ class FanOut(Protocol):
     """Something that tells all its clients something."""
 
     async def tell(self, number: int, size: int) -> None:
-        """Tell message `number`, of about `size` bytes; 0: a status."""
+        """Tell message `number`, of about `size` bytes."""
         ...
 
 
@@ -47,13 +46,7 @@ class DeckFanOut:
         self._service = service
 
     async def tell(self, number: int, size: int) -> None:
-        if size:
-            data: dict[str, object] = {"text": stamped(size)}
-            self._service.bus.publish(ItemChanged(TOPIC, str(number), data))
-            return
-        daemons = self._service.board.all()
-        row, live = daemons[number % len(daemons)]
-        self._service.bus.publish(DaemonChanged(Daemon(row, live._replace(current_status=stamped(40)))))
+        self._service.bus.publish(ItemChanged(TOPIC, str(number), {"text": stamped(size)}))
 
     async def talk(self, daemons: int, interval: float) -> None:
         """Have so many daemons say something all the time."""

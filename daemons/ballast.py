@@ -8,6 +8,7 @@ from daemons.clock import Clock
 from daemons.errors import StorageFull
 
 BALLAST_BYTES = 16 * 1024 * 1024
+"""More than the database's log ever holds by itself, so that the log can be moved into the database and freed."""
 RECHECK = 3.0
 """Seconds between two looks whether there is room for the file again."""
 

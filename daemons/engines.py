@@ -102,7 +102,7 @@ def sqlite_readers(url: URL, clock: Clock) -> AsyncEngine:
         cursor.close()
 
         def is_late() -> bool:
-            return clock.monotonic() > record.info["deadline"]
+            return bool(clock.monotonic() > record.info["deadline"])
 
         # Cancelling does not stop a statement in SQLite's thread; the next reader would wait for its end.
         raw.run_async(lambda connection: connection.set_progress_handler(is_late, _STEPS_BETWEEN_LOOKS))

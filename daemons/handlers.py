@@ -131,11 +131,13 @@ class JobSpec:
             args = args.model_dump(mode="json")
         elif args is None:
             args = {}
+        # Before pydantic sees them: where a type is open, it turns NaN into null without a word.
+        check_json(args, "args")
         if self.args is not None:
             args = self.args.dump_python(self._validated(args), mode="json")
+            check_json(args, "args")
         elif not self.takes_args and args != {}:
             raise Invalid(f"{self.type} takes no arguments.", code="ERR_BAD_ARGUMENTS")
-        check_json(args, "args")
         return args
 
     def call(self, context: JobContext, args: JsonValue) -> Coroutine[Any, Any, Any]:

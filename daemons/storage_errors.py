@@ -98,8 +98,8 @@ def _caused(new: Exception, cause: BaseException) -> Exception:
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether `error` says that the disk is full."""
-    return error is not None and (isinstance(error, StorageFull) or _meaning(error) is StorageFull)
+    """Whether the database found the disk full."""
+    return error is not None and _meaning(error) is StorageFull
 
 
 def sqlite_code(error: BaseException | None) -> int | None:

@@ -115,9 +115,9 @@ class SqliteWriter:
         return [pending for pending in batch if not pending.future.cancelled()]
 
     def _serve(self, batch: list[PendingUnit]) -> None:
-        if self._ballast is not None:
-            self._ballast.recheck()
         try:
+            if self._ballast is not None:
+                self._ballast.recheck()
             if batch:
                 self._commit(batch)
         except BaseException as error:  # noqa: BLE001 - the callers must be answered, and the thread must go on

@@ -124,8 +124,16 @@ def _files_awaited(task: "asyncio.Task[Any]") -> Iterator[str]:
         )
         if code is not None:
             yield code.co_filename
-        awaited = (
+        awaited = _generator_entered(awaited) or (
             getattr(awaited, "cr_await", None)
             or getattr(awaited, "ag_await", None)
             or getattr(awaited, "gi_yieldfrom", None)
         )
+
+
+def _generator_entered(awaited: Any) -> Any:
+    """Return the generator behind an `async with` that is being entered or left: its await does not lead there."""
+    code, frame = getattr(awaited, "cr_code", None), getattr(awaited, "cr_frame", None)
+    if code is None or frame is None or not code.co_filename.endswith("/contextlib.py"):
+        return None
+    return getattr(frame.f_locals.get("self"), "gen", None)

@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -46,6 +46,7 @@ class Toy(BaseDaemon):
     generation: ClassVar[int] = 0
     crashing: ClassVar[set[str]] = set()
     stubborn: ClassVar[set[str]] = set()
+    let_go: ClassVar[asyncio.Event]
 
     class Options(DaemonOptions):
         interval: float = Field(5.0, gt=0, description="Seconds between two looks.")
@@ -61,8 +62,8 @@ class Toy(BaseDaemon):
                     if self.name not in self.stubborn:
                         raise
             while self.name in self.stubborn:
-                await asyncio.sleep(0)
-                await self.sleep(1.0)
+                with suppress(asyncio.CancelledError):
+                    await self.let_go.wait()
         finally:
             self.live[key] -= 1
 
@@ -81,6 +82,7 @@ class Process:
         self.runner = asyncio.Runner()
         self.clock = FakeClock(start)
         self.stack = AsyncExitStack()
+        self.let_go = Toy.let_go = asyncio.Event()
         self.run(self._open(path))
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -106,6 +108,7 @@ class Process:
 
     async def _bury(self) -> None:
         self.stack.pop_all()
+        self.let_go.set()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
@@ -209,13 +212,21 @@ class Lifecycles(RuleBasedStateMachine):
         self.do(self.deck.roster.wake(name))
 
     @rule(name=names)
-    def become_stubborn(self, name: str) -> None:
+    def swallow_the_end(self, name: str) -> None:
         Toy.stubborn.add(name)
+        self.do(self.deck.roster.stop(name))
+        self.advance(11.0)
+
+    @rule(name=names)
+    def crash_and_come_back(self, name: str) -> None:
+        self.start(name)
+        self.crash(name)
+        self.advance(11.0)
 
     @precondition(lambda self: Toy.stubborn)
     @rule()
     def give_in(self) -> None:
-        Toy.stubborn.clear()
+        _let_go()
         self.advance(2.0)
 
     @rule(by=seconds)
@@ -225,7 +236,7 @@ class Lifecycles(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         """Stop the service in good order and start it again."""
-        Toy.stubborn.clear()
+        _let_go()
         now = self.process.clock.now()
         self.process.close()
         self._open_again(now)
@@ -235,6 +246,7 @@ class Lifecycles(RuleBasedStateMachine):
     def kill_manager(self, noticed: bool) -> None:
         """Let the process be gone between two instructions; the next one may see that at once or only by its silence."""
         now = self.process.clock.now()
+        self.process.let_go = Toy.let_go
         self.killed.append(self.process)
         if noticed:
             with sqlite3.connect(self.path, timeout=10) as connection:
@@ -288,7 +300,7 @@ class Lifecycles(RuleBasedStateMachine):
         if not hasattr(self, "process"):
             return
         try:
-            Toy.stubborn.clear()
+            _let_go()
             Toy.crashing.clear()
             self.do(self.process.clock.advance(ENOUGH))
             for row in self._rows():
@@ -298,6 +310,12 @@ class Lifecycles(RuleBasedStateMachine):
             for process in self.killed:
                 process.bury()
             shutil.rmtree(self.directory)
+
+
+def _let_go() -> None:
+    Toy.stubborn.clear()
+    Toy.let_go.set()
+    Toy.let_go = asyncio.Event()
 
 
 def _acceptable(row: DaemonRow) -> set[DaemonState]:

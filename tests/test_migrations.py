@@ -137,3 +137,17 @@ def test_an_upgrade_refuses_rows_that_would_point_nowhere(empty_url: str, tmp_pa
         upgrade(empty_url, tmp_path, SystemClock())
 
     assert tables(empty_url) == {"x_parent", "x_child"}
+
+
+@pytest.mark.databases("postgresql")
+def test_two_managers_that_start_at_once_take_turns_to_upgrade(empty_url: str) -> None:
+    environment = {**os.environ, "DAEMONDECK_DATABASE_URL": empty_url}
+    managers = [
+        subprocess.Popen([sys.executable, "-m", "daemons.migrate"], env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+
+    errors = [manager.communicate()[1] for manager in managers]
+
+    assert [manager.returncode for manager in managers] == [0, 0], errors
+    assert check(empty_url) == []

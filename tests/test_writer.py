@@ -1,6 +1,8 @@
 """The thread that writes to SQLite: what it sends, in which order, and that nothing ends it."""
 
 import asyncio
+import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -428,3 +430,25 @@ def test_a_full_disk_refuses_new_work_lets_the_purge_run_and_heals(tmp_path: Pat
     )
 
     assert done.stdout.splitlines()[-1:] == ["healed"], done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("failure", ["fdatasync:1", "fdatasync:7", "fdatasync:30", "pwrite64:25", "pwrite64:60"])
+def test_a_call_that_the_disk_fails_is_told_once_and_loses_nothing(
+    database_url: str, failure: str, tmp_path: Path
+) -> None:
+    if shutil.which("strace") is None:
+        pytest.skip("no strace to make the disk fail with")
+    call, when = failure.split(":")
+    inject = ["-e", f"trace={call}", "-e", f"inject={call}:error=EIO:when={when}"]
+    program = [sys.executable, "-m", "tests.failing_disk", database_url]
+
+    done = subprocess.run(
+        ["strace", "-f", "-o", str(tmp_path / "trace"), *inject, *program], capture_output=True, text=True, check=False
+    )
+    if "ptrace" in done.stderr:
+        pytest.skip(f"strace may not trace here: {done.stderr.strip()}")
+
+    told = json.loads(done.stdout)
+    assert told["refused"] == ["ERR_DISK"]
+    assert told["there"] == told["acknowledged"]
+    assert len(told["there"]) == 39

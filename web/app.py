@@ -22,7 +22,7 @@ from web.pages import jobs as job_pages
 from web.pages import signin
 from web.pages.live import LiveSocket
 from web.problems import Failures, answer_error, answer_http_error
-from web.security import KnownHosts, PlainPaths, SafeHeaders, SameOrigin, SmallBodies
+from web.security import Doors, KnownHosts, PlainPaths, SafeHeaders, SmallBodies, same_origin
 from web.templating import Templates
 
 CALLS = [
@@ -43,6 +43,7 @@ def create_app(service: Service) -> Starlette:
     settings = service.settings
     hub = Hub(service.bus, service.clock, service.access, boot=service.boot, version=service.version)
     templates = Templates(assets, service.clock, base_path=settings.base_path, version=service.version)
+    known_hosts = KnownHosts(settings.host, settings.allowed_hosts)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -54,10 +55,8 @@ def create_app(service: Service) -> Starlette:
         middleware=[
             Middleware(SafeHeaders),
             Middleware(Failures),
-            Middleware(PlainPaths, settings.base_path),
-            Middleware(KnownHosts, settings.host, settings.allowed_hosts),
             Middleware(SmallBodies),
-            Middleware(SameOrigin),
+            Middleware(Doors, [PlainPaths(settings.base_path), known_hosts, same_origin]),
             Middleware(Authentication, service.access),
         ],
         exception_handlers={DaemonError: answer_error, HTTPException: answer_http_error},

@@ -20,6 +20,7 @@ from web.frames import Frame
 LINES_HELD = 500
 PAGES_HELD = 20
 CLOSE_SECONDS = 1.0
+INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
 SESSION_ENDED = 4401
 """Close code of a socket whose session or token does not stand; pages then ask to sign in."""
@@ -45,7 +46,8 @@ class LatestWins:
     def __init__(self, say_dropped: Callable[[int, int], str]) -> None:
         self._say_dropped = say_dropped
         self._frames: dict[object, Frame] = {}
-        self._lines: deque[int] = deque()
+        # Their numbers, oldest first; a dictionary because an empty one is a tenth of an empty deque.
+        self._lines: dict[int, None] = {}
         self._dropped = 0
 
     def put(self, frame: Frame) -> None:
@@ -58,9 +60,10 @@ class LatestWins:
 
     def _put_line(self, frame: Frame) -> None:
         if len(self._lines) == LINES_HELD:
-            del self._frames[self._lines.popleft()]
+            oldest = next(iter(self._lines))
+            del self._lines[oldest], self._frames[oldest]
             self._dropped += 1
-        self._lines.append(frame.seq)
+        self._lines[frame.seq] = None
         self._frames[frame.seq] = frame
 
     def pop(self) -> str | None:
@@ -71,8 +74,7 @@ class LatestWins:
             count, self._dropped = self._dropped, 0
             return self._say_dropped(self._frames[first].seq - 1, count)
         frame = self._frames.pop(first)
-        if frame.key is None:
-            self._lines.popleft()
+        self._lines.pop(frame.seq, None)
         return frame.text
 
 
@@ -112,8 +114,11 @@ class Listener:
         self._task: asyncio.Task[None] | None = None
         self._closing: tuple[int, str, float] | None = None
 
-    async def begin(self, opening: AsyncIterator[str]) -> None:
-        """Send the opening frames at the client's pace, then what was offered meanwhile."""
+    def begin(self, opening: AsyncIterator[str]) -> None:
+        """Send the opening frames at the client's pace, then what was offered meanwhile; returns at once."""
+        self._run(self._begin(opening), "opening of a socket")
+
+    async def _begin(self, opening: AsyncIterator[str]) -> None:
         try:
             async for text in opening:
                 await self._tell(text)
@@ -161,6 +166,16 @@ class Listener:
         if self._task is not None:
             self._task.cancel()
 
+    def _run(self, sending: Coroutine[Any, Any, None], name: str) -> None:
+        self._task = asyncio.create_task(sending, name=name)
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("What a socket is told could not be written.", exc_info=error)
+            self.close(INTERNAL_ERROR, "Something went wrong inside.")
+
     def _step(self, sending: Awaitable[None]) -> None:
         assert isinstance(sending, Coroutine)
         try:
@@ -171,7 +186,7 @@ class Listener:
             self.is_gone = True
             return
         self._since = self._clock.monotonic()
-        self._task = asyncio.create_task(self._finish(sending, waited_for), name="slow socket")
+        self._run(self._finish(sending, waited_for), "slow socket")
 
     async def _finish(self, sending: Coroutine[Any, Any, None], waited_for: object) -> None:
         try:

@@ -9,7 +9,7 @@ Missed events cannot exist: a socket is seated first, then told what is, then wh
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
@@ -98,17 +98,22 @@ class Hub:
     # Sockets come and go.
 
     @contextmanager
-    def seat(self, key: Hashable, audience: Audience, listener: Listener) -> Iterator[Audience]:
-        """Let `listener` hear with the others of `key`; the first brings the audience."""
-        seated = self._audiences.setdefault(key, audience)
-        seated.listeners.add(listener)
+    def seat(self, key: Hashable, make: Callable[[], Audience], listener: Listener) -> Iterator[Audience]:
+        """Let `listener` hear with the others of `key`; for the first the audience is made."""
+        audience = self._audiences.get(key) or self._audiences.setdefault(key, make())
+        del make
+        audience.listeners.add(listener)
         try:
-            yield seated
+            yield audience
         finally:
             listener.stop()
-            seated.listeners.discard(listener)
-            if not seated.listeners and self._audiences.get(key) is seated:
+            audience.listeners.discard(listener)
+            if not audience.listeners:
                 del self._audiences[key]
+
+    def say_dropped(self, seq: int, count: int) -> str:
+        """Write the frame that tells a slow client how many log lines it was not told."""
+        return dropped(seq, self.clock.now(), count)
 
     @property
     def listeners(self) -> list[Listener]:

@@ -1,11 +1,11 @@
-"""Doors in front of the router, outermost first: headers, paths, hosts, sizes, origins. Sign-in is authentication.py.
+"""Doors in front of the router: headers, sizes, paths, hosts, origins. Sign-in is authentication.py.
 
 A deck on 127.0.0.1 is reached by every page its owner's browser visits, so none of them may be left out there.
 """
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemons.errors import NotFound
 from web.headers import HEADERS
 from web.problems import ForeignHost, ForeignOrigin, TooLarge
+
+Door = Callable[[Scope], None]
 
 BODY_BYTES = 1024 * 1024
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -50,33 +52,42 @@ class SafeHeaders:
         return await self._app(scope, receive, dressed)
 
 
+class Doors:
+    """Asks one door after the other; each lets a request pass or raises why not.
+
+    They are one middleware, not one each: what stands around an open socket is kept for as long as it is open.
+    """
+
+    def __init__(self, app: ASGIApp, doors: Sequence[Door]) -> None:
+        self._app = app
+        self._doors = doors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            for door in self._doors:
+                door(scope)
+        return await self._app(scope, receive, send)
+
+
 class PlainPaths:
     """Refuses paths that mean another path than they show, and takes the base path off.
 
     A proxy may strip the base path or leave it on: both arrive as `root_path` and a full `path`.
     """
 
-    def __init__(self, app: ASGIApp, base_path: str) -> None:
-        self._app = app
+    def __init__(self, base_path: str) -> None:
         self._base = base_path.rstrip("/")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            self._check(scope)
-            if self._base:
-                path: str = scope["path"]
-                if path != self._base and not path.startswith(self._base + "/"):
-                    path = self._base + path
-                scope = {**scope, "path": path, "root_path": self._base}
-        return await self._app(scope, receive, send)
-
-    @staticmethod
-    def _check(scope: Scope) -> None:
+    def __call__(self, scope: Scope) -> None:
         path: str = scope["path"]
         segments = path.split("/")[1:]
         crooked = any(segment in (".", "..") for segment in segments) or "" in segments[:-1]
         if crooked or not path.isprintable() or _HIDDEN.search(scope.get("raw_path") or b""):
             raise NotFound("There is nothing behind that path.", code="ERR_PATH")
+        if self._base:
+            is_full = path == self._base or path.startswith(self._base + "/")
+            scope["path"] = path if is_full else self._base + path
+            scope["root_path"] = self._base
 
 
 class KnownHosts:
@@ -86,21 +97,18 @@ class KnownHosts:
     `allowed_hosts`, exactly as written; one written without a port stands for no port and for ours.
     """
 
-    def __init__(self, app: ASGIApp, bind_host: str, allowed_hosts: Sequence[str]) -> None:
-        self._app = app
+    def __init__(self, bind_host: str, allowed_hosts: Sequence[str]) -> None:
         self._ours = _LOOPBACK | {_bracketed(bind_host.lower())}
         self._allowed = frozenset(host.lower() for host in allowed_hosts)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            given = Headers(scope=scope).getlist("host")
-            if len(given) != 1 or not self._is_known(given[0].lower(), scope):
-                shown = given[0] if given and given[0].isprintable() else "that name"
-                raise ForeignHost(
-                    f"This deck does not answer to {shown[:100]}.",
-                    remedy="Use the address that `daemondeck serve` prints, or add this one to allowed_hosts.",
-                )
-        return await self._app(scope, receive, send)
+    def __call__(self, scope: Scope) -> None:
+        given = Headers(scope=scope).getlist("host")
+        if len(given) != 1 or not self._is_known(given[0].lower(), scope):
+            shown = given[0] if given and given[0].isprintable() else "that name"
+            raise ForeignHost(
+                f"This deck does not answer to {shown[:100]}.",
+                remedy="Use the address that `daemondeck serve` prints, or add this one to allowed_hosts.",
+            )
 
     def _is_known(self, host: str, scope: Scope) -> bool:
         match = _HOST.fullmatch(host)
@@ -112,6 +120,31 @@ class KnownHosts:
         if asked == our_port and (name in self._ours or (_is_address(address) and name == _bracketed(address))):
             return True
         return host in self._allowed or (name in self._allowed and (port is None or asked == our_port))
+
+
+def same_origin(scope: Scope) -> None:
+    """Refuse what another site's page sends: everything but safe methods, and sockets before they are accepted.
+
+    Browsers say where a request comes from in Sec-Fetch-Site (over TLS and to loopback) and Origin. What says
+    neither is no browser, and then only a bearer token, which no page can make a browser send, may stand for it.
+    """
+    if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
+        return
+    headers = Headers(scope=scope)
+    site = headers.get("sec-fetch-site")
+    if site not in (None, "same-origin", "none"):
+        raise ForeignOrigin()
+    origin = headers.get("origin")
+    if origin is None:
+        if site != "same-origin" and not headers.get("authorization", "").lower().startswith("bearer "):
+            raise ForeignOrigin("The request does not say which page it comes from.")
+        return
+    if origin == "null" and site == "same-origin" and scope["type"] == "http":
+        # A form below a no-referrer policy; Sec-Fetch-Site cannot be set by a page.
+        return
+    scheme = "https" if is_secure(scope) else "http"
+    if origin.lower() != f"{scheme}://{headers['host'].lower()}":
+        raise ForeignOrigin()
 
 
 class SmallBodies:
@@ -137,40 +170,6 @@ class SmallBodies:
             return message
 
         return await self._app(scope, counted, send)
-
-
-class SameOrigin:
-    """Refuses what another site's page sends: everything but safe methods, and sockets before they are accepted.
-
-    Browsers say where a request comes from in Sec-Fetch-Site (over TLS and to loopback) and Origin. What says
-    neither is no browser, and then only a bearer token, which no page can make a browser send, may stand for it.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in SAFE_METHODS):
-            _check_origin(scope)
-        return await self._app(scope, receive, send)
-
-
-def _check_origin(scope: Scope) -> None:
-    headers = Headers(scope=scope)
-    site = headers.get("sec-fetch-site")
-    if site not in (None, "same-origin", "none"):
-        raise ForeignOrigin()
-    origin = headers.get("origin")
-    if origin is None:
-        if site != "same-origin" and not headers.get("authorization", "").lower().startswith("bearer "):
-            raise ForeignOrigin("The request does not say which page it comes from.")
-        return
-    if origin == "null" and site == "same-origin" and scope["type"] == "http":
-        # A form below a no-referrer policy; Sec-Fetch-Site cannot be set by a page.
-        return
-    scheme = "https" if is_secure(scope) else "http"
-    if origin.lower() != f"{scheme}://{headers['host'].lower()}":
-        raise ForeignOrigin()
 
 
 def _is_address(host: str) -> bool:

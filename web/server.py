@@ -38,6 +38,9 @@ class HttpProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # asyncio does this for sockets that name their protocol, which those of socket.create_server do not: without
+        # it every second small frame waits 40 ms for the acknowledgement of the first.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         host = self.client[0] if self.client else ""
         if host and not is_loopback(host):
             self._guest = host
@@ -55,7 +58,7 @@ class HttpProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         asked_before = self.cycle
         super().data_received(data)
-        if self.cycle is not asked_before:
+        if self.cycle is not asked_before or self.transport.get_protocol() is not self:
             self._stop_expecting()
         elif self._deadline is None and (self.cycle is None or self.cycle.response_complete):
             self._expect()

@@ -1,7 +1,7 @@
 """One open socket from accept to close: it is seated, told what is, and listened to."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable
+from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
@@ -17,36 +17,31 @@ FLOOD_SECONDS = 5.0
 FLOOD = 1008
 
 
-async def serve_socket(
-    hub: Hub,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-    *,
-    key: Hashable,
-    audience: Audience,
-    backlog: Backlog,
-    opening: Callable[[], AsyncIterator[str]],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a socket belongs: with whom it hears, what it is told first, and what is kept while it is slow."""
+
+    key: Hashable
+    make_audience: Callable[[], Audience]
+    backlog: Backlog
+    opening: AsyncIterator[str]
+
+
+async def serve_socket(hub: Hub, seat: Seat, scope: Scope, receive: Receive, send: Send) -> None:
     """Accept the socket and return when it is closed."""
-    message = await receive()
-    if message["type"] != "websocket.connect":
+    if (await receive())["type"] != "websocket.connect":
         return
     await send({"type": "websocket.accept"})
-    abort = scope.get("extensions", {}).get(ABORT, _nothing)
     identity = viewer_of(scope)
-    listener = Listener(send, abort, hub.clock, backlog, identity.id if identity else None)
+    abort = scope.get("extensions", {}).get(ABORT, _nothing)
+    listener = Listener(send, abort, hub.clock, seat.backlog, identity.id if identity else None)
     # Seated before the first word is said: a change meanwhile arrives twice, never zero times.
-    with hub.seat(key, audience, listener):
-        speaking = asyncio.create_task(listener.begin(opening()), name="opening of a socket")
-        try:
-            # Without this loop the client's pongs and its close would never be read.
-            await _hear(receive, listener, hub.clock)
-        finally:
-            speaking.cancel()
-            await asyncio.wait({speaking})
-    if not speaking.cancelled() and (error := speaking.exception()) is not None:
-        raise error
+    with hub.seat(seat.key, seat.make_audience, listener):
+        listener.begin(seat.opening)
+        # A thousand idle sockets would each keep what they were told first.
+        del seat
+        # Without this loop the client's pongs and its close would never be read.
+        await _hear(receive, listener, hub.clock)
 
 
 async def _hear(receive: Receive, listener: Listener, clock: Clock) -> None:

@@ -1,75 +1,20 @@
-"""A real Chromium, and a deck in a process of its own that tests may kill."""
+"""A real Chromium, and a real deck to look at with it."""
 
-import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-ROOT = Path(__file__).parents[2]
+from tests.browser.deck import Deck
+
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-
-
-class Deck:
-    """The deck under test: its address, its life and what it shows. Starts once, may be killed and started again."""
-
-    def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def url(self, path: str = "/daemons") -> str:
-        return f"http://127.0.0.1:{self.port}/deck{path}"
-
-    def start(self) -> None:
-        """Return once it listens."""
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("stage_app.py")), str(self.port)],
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"ready\n"
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        """End it without a word to anybody. Safe to call twice."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-    def ask(self, do: str, **fields: Any) -> list[str]:
-        """Change what it shows; returns the commands that browsers have sent."""
-        body = json.dumps({"do": do, **fields}).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/stage", body, method="POST")
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return list(json.load(answer))
-
-
-@pytest.fixture
-def deck() -> Iterator[Deck]:
-    running = Deck()
-    running.start()
-    yield running
-    running.kill()
 
 
 @pytest.fixture(scope="session")
@@ -85,18 +30,48 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="module")
+def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deck]:
+    """A deck for all tests of a module; each adds daemons of its own."""
+    with Deck(tmp_path_factory.mktemp("deck")) as running:
+        yield running
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page on which no script may fail and nothing may break the Content-Security-Policy."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
+def context(browser: Browser, deck: Deck) -> Iterator[BrowserContext]:
+    """A browser that is signed in to the deck. No script may fail in it, no text may break the security policy."""
+    with opened(browser) as context:
+        context.add_cookies([deck.session()])
+        yield context
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+@contextmanager
+def opened(browser: Browser, **settings: Any) -> Iterator[BrowserContext]:
+    """Open a browser without cookies; complain at the end of what its consoles said."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
     faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("console", lambda message: faults.extend(_policy_breach(message)))
-    yield opened
+    context.on("weberror", lambda failure: faults.append(str(failure.error)))
+    context.on("console", lambda message: faults.extend(_policy_breach(message)))
+    yield context
     context.close()
     assert faults == []
 
 
 def _policy_breach(message: ConsoleMessage) -> list[str]:
     return [message.text] if "Content Security Policy" in message.text else []
+
+
+def open_live(page: Page, deck: Deck, path: str = "/daemons") -> None:
+    """Open a page and return once it is live."""
+    page.goto(deck.url(path))
+    expect(page.locator("#chip")).to_have_text("Live")
+
+
+def row_of(page: Page, name: str) -> Any:
+    """Return the row of the daemon of that name."""
+    return page.locator(".daemon", has=page.get_by_role("link", name=name, exact=True))

@@ -31,10 +31,33 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def environment(
+    data_dir: Path,
+    plugins: Sequence[str],
+    *,
+    path: Sequence[Path] = (),
+    variables: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return the environment of a deck on `data_dir` that only what is named here decides."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("DAEMONDECK_")}
+    ours = {
+        "DAEMONDECK_DATA_DIR": str(data_dir),
+        "DAEMONDECK_PORT": "0",
+        "DAEMONDECK_TOKEN": TOKEN,
+        "DAEMONDECK_PLUGINS": json.dumps(plugins),
+        "PYTHONPATH": os.pathsep.join(map(str, [PROJECT, *path])),
+        "PYTHONUNBUFFERED": "1",
+    }
+    named = {f"DAEMONDECK_{key.upper()}": value for key, value in (settings or {}).items()}
+    return {**kept, **ours, **(variables or {}), **named}
+
+
 class DeckProcess:
     """`daemondeck serve` on a data directory, from enter to exit; whoever leaves it alive has it killed.
 
-    Entering waits until it serves, unless `awaits_ready` is False. `path`: folders of further plug-ins.
+    Entering waits until it serves, unless `awaits_ready` is False. `path`: folders of further plug-ins;
+    `variables`: environment beyond our own settings.
     """
 
     def __init__(
@@ -44,6 +67,7 @@ class DeckProcess:
         plugins: Sequence[str] = ("tests.chaos.load",),
         path: Sequence[Path] = (),
         awaits_ready: bool = True,
+        variables: Mapping[str, str] | None = None,
         **settings: str,
     ) -> None:
         self._data_dir = data_dir
@@ -51,6 +75,7 @@ class DeckProcess:
         self._plugins = plugins
         self._path = path
         self._awaits_ready = awaits_ready
+        self._variables = variables or {}
         self._settings = settings
         self.url = ""
         self.output: list[bytes] = []
@@ -65,7 +90,9 @@ class DeckProcess:
             "serve",
             *self._arguments,
             cwd=PROJECT,
-            env=self._environment(),
+            env=environment(
+                self._data_dir, self._plugins, path=self._path, variables=self._variables, settings=self._settings
+            ),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -156,18 +183,6 @@ class DeckProcess:
     async def until_job_ended(self, job_id: str, within: float = 60.0) -> Item:
         """Return the job once it is completed, failed or cancelled."""
         return await self.until_job(job_id, has_ended, within)
-
-    def _environment(self) -> Mapping[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("DAEMONDECK_")}
-        ours = {
-            "DAEMONDECK_DATA_DIR": str(self._data_dir),
-            "DAEMONDECK_PORT": "0",
-            "DAEMONDECK_TOKEN": TOKEN,
-            "DAEMONDECK_PLUGINS": json.dumps(self._plugins),
-            "PYTHONPATH": os.pathsep.join(map(str, [PROJECT, *self._path])),
-            "PYTHONUNBUFFERED": "1",
-        }
-        return {**kept, **ours, **{f"DAEMONDECK_{key.upper()}": value for key, value in self._settings.items()}}
 
     async def _read(self) -> None:
         assert self._process.stdout is not None

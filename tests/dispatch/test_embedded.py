@@ -10,8 +10,8 @@ from tests.dispatch.conformance import (
     EndsConformance,
     FencingConformance,
     OrderConformance,
-    StormConformance,
     StoppingConformance,
+    StormConformance,
 )
 
 

@@ -43,7 +43,14 @@ def paths(app: Starlette, method: str) -> list[str]:
 async def test_every_answer_has_the_security_headers(browser: httpx2.AsyncClient, app: Starlette) -> None:
     asked = [("GET", path) for path in paths(app, "GET")]
     asked += [(method, path) for method in ("POST", "PATCH", "DELETE") for path in paths(app, method)]
-    asked += [("GET", "/nothing"), ("GET", "/static/nothing"), ("PUT", "/"), ("TRACE", "/"), ("OPTIONS", "/"), ("GET", "//")]
+    asked += [
+        ("GET", "/nothing"),
+        ("GET", "/static/nothing"),
+        ("PUT", "/"),
+        ("TRACE", "/"),
+        ("OPTIONS", "/"),
+        ("GET", "//"),
+    ]
     for method, path in asked:
         answer = await browser.request(method, path)
 
@@ -141,12 +148,11 @@ def test_the_schema_and_the_routes_are_the_same(app: Starlette) -> None:
     served = {
         (method, route.path)
         for route in app.routes
-        if isinstance(route, Route) and (route.path.startswith("/api/") or route.path in ("/healthz", "/readyz", "/metrics"))
+        if isinstance(route, Route)
+        and (route.path.startswith("/api/") or route.path in ("/healthz", "/readyz", "/metrics"))
         for method in (route.methods or set()) - {"HEAD"}
     }
-    promised = {
-        (method.upper(), path) for path, methods in document(CALLS, "1")["paths"].items() for method in methods
-    }
+    promised = {(method.upper(), path) for path, methods in document(CALLS, "1")["paths"].items() for method in methods}
 
     assert served == promised
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import json
 import socket
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -20,15 +20,9 @@ from tests.web.served import SECONDS, Served, handshake, next_frame, opening
 def shout(service: Service, number: int) -> None:
     """Tell of a daemon with a description that fills buffers."""
     daemon = service.board.get("talker")
-    row = daemon.row
+    row = replace(daemon.row, description="x" * 50_000)
     live = daemon.live._replace(revision=daemon.revision + number, current_status=str(number))
-    service.bus.publish(DaemonChanged(daemon._replace(row=replace_description(row), live=live)))
-
-
-def replace_description(row):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    return replace(row, description="x" * 50_000)
+    service.bus.publish(DaemonChanged(daemon._replace(row=row, live=live)))
 
 
 @contextlib.contextmanager
@@ -57,7 +51,9 @@ async def test_a_client_that_does_not_read_is_cut_and_nobody_else_notices(
                     frame = await next_frame(healthy, lambda frame: frame["type"] == "daemon")
                     assert frame["data"]["current_status"] == str(number)
         shout(served.service, number + 1)
-        assert (await next_frame(healthy, lambda frame: frame["type"] == "daemon"))["data"]["current_status"] == str(number + 1)
+        assert (await next_frame(healthy, lambda frame: frame["type"] == "daemon"))["data"]["current_status"] == str(
+            number + 1
+        )
 
     assert number > 1
 
@@ -121,6 +117,15 @@ async def test_a_message_that_never_ends_is_cut(served: Served, monkeypatch: pyt
     with contextlib.suppress(ConnectionError):
         await asyncio.wait_for(reader.read(-1), SECONDS)
     writer.close()
+
+
+async def test_a_socket_on_which_nothing_is_asked_stays_open(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.server, "REQUEST_SECONDS", 0.2)
+    async with served.client("/api/events") as events:
+        await opening(events)
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(events.wait_closed(), 1)
 
 
 @pytest.mark.parametrize("head", ["", "GET / HTTP/1.1\r\nHost: "])
@@ -192,3 +197,12 @@ async def test_shutdown_does_not_wait_for_a_client_that_does_not_read(
             while served.server.server_state.connections:
                 await asyncio.sleep(0)
         assert loop.time() - began < 4
+
+
+async def test_a_small_frame_does_not_wait_for_the_one_before(served: Served) -> None:
+    async with served.client("/api/events") as events:
+        await opening(events)
+        (connection,) = served.server.server_state.connections
+        raw = connection.transport.get_extra_info("socket")
+
+        assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -5,7 +5,15 @@ import pytest
 
 from daemons.settings import Settings
 
-OUR_HOSTS = ["127.0.0.1:8420", "localhost:8420", "LOCALHOST:8420", "[::1]:8420", "deck.example.org", "deck.example.org:8420", "other.example.org:9999"]
+OUR_HOSTS = [
+    "127.0.0.1:8420",
+    "localhost:8420",
+    "LOCALHOST:8420",
+    "[::1]:8420",
+    "deck.example.org",
+    "deck.example.org:8420",
+    "other.example.org:9999",
+]
 FOREIGN_HOSTS = [
     "evil.example",
     "evil.example:8420",
@@ -31,19 +39,18 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"allowed_hosts": ["deck.example.org", "other.example.org:9999"]})
 
 
-@pytest.mark.parametrize("host", OUR_HOSTS)
-async def test_our_names_are_answered(guest: httpx2.AsyncClient, host: str) -> None:
-    answer = await guest.get("/healthz", headers={"Host": host})
+async def test_our_names_are_answered(guest: httpx2.AsyncClient) -> None:
+    for host in OUR_HOSTS:
+        answer = await guest.get("/healthz", headers={"Host": host})
 
-    assert answer.status_code == 200
+        assert answer.status_code == 200, host
 
 
-@pytest.mark.parametrize("host", FOREIGN_HOSTS)
-async def test_other_names_are_refused_before_anything_is_looked_up(guest: httpx2.AsyncClient, host: str) -> None:
-    answer = await guest.get("/api/daemons", headers={"Host": host})
+async def test_other_names_are_refused_before_anything_is_looked_up(guest: httpx2.AsyncClient) -> None:
+    for host in FOREIGN_HOSTS:
+        answer = await guest.get("/api/daemons", headers={"Host": host})
 
-    assert answer.status_code == 421
-    assert answer.json()["error"]["code"] == "ERR_FOREIGN_HOST"
+        assert (answer.status_code, answer.json()["error"]["code"]) == (421, "ERR_FOREIGN_HOST"), host
 
 
 async def test_two_host_headers_are_refused(guest: httpx2.AsyncClient) -> None:

@@ -41,7 +41,11 @@ class Hearer:
 
     @property
     def said(self) -> list[str | None]:
-        return [change.event.daemon.live.current_status for change in self.changes if isinstance(change.event, DaemonChanged)]
+        return [
+            change.event.daemon.live.current_status
+            for change in self.changes
+            if isinstance(change.event, DaemonChanged)
+        ]
 
 
 class Still(Listener):
@@ -78,7 +82,7 @@ async def hub(bus: Bus, clock: FakeClock, access: Access) -> AsyncIterator[Hub]:
 @pytest.fixture
 def hearer(hub: Hub) -> AsyncIterator[Hearer]:
     hearer = Hearer()
-    with hub.seat("all", hearer, Still()):
+    with hub.seat("all", lambda: hearer, Still()):
         yield hearer  # type: ignore[misc]
 
 
@@ -196,18 +200,16 @@ async def test_a_token_that_another_process_revoked_is_noticed(
     other_bus = Bus()
     async with Database(database.url.render_as_string(hide_password=False), clock, other_bus) as elsewhere:
         await Access(elsewhere, clock).revoke_token("revoked")
-    with hub.seat("a", Hearer(), stays), hub.seat("b", Hearer(), goes):
+    with hub.seat("a", Hearer, stays), hub.seat("b", Hearer, goes):
         await clock.advance(31)
 
     assert (stays.closed_with, goes.closed_with) == (None, 4401)
 
 
 async def test_an_audience_goes_with_its_last_listener(hub: Hub) -> None:
-    with hub.seat("a", Hearer(), Still()) as first:
-        with hub.seat("a", Hearer(), Still()) as second:
+    with hub.seat("a", Hearer, Still()) as first:
+        with hub.seat("a", Hearer, Still()) as second:
             assert first is second
         assert len(hub.listeners) == 1
 
     assert hub.listeners == []
-
-

@@ -44,7 +44,8 @@ def client() -> Client:
 async def listener(client: Client, clock: FakeClock) -> Listener:
     """Return a listener that has said nothing yet and is open for frames."""
     listener = Listener(client.send, client.cut, clock, LatestWins(lambda seq, count: f"{count} dropped"), None)
-    await listener.begin(words())
+    listener.begin(words())
+    await clock.idle()
     return listener
 
 
@@ -68,7 +69,9 @@ async def test_an_idle_client_is_sent_each_frame_without_a_task(listener: Listen
     assert len(asyncio.all_tasks()) == tasks
 
 
-async def test_a_slow_client_gets_the_newest_of_each_in_order(listener: Listener, client: Client, clock: FakeClock) -> None:
+async def test_a_slow_client_gets_the_newest_of_each_in_order(
+    listener: Listener, client: Client, clock: FakeClock
+) -> None:
     client.gate.clear()
     for seq, name in enumerate(["a", "b", "a", "c", "b", "a"]):
         listener.offer(frame(seq, name))
@@ -109,7 +112,8 @@ async def test_the_opening_comes_before_what_changed_meanwhile(client: Client, c
     listener = Listener(client.send, client.cut, clock, LatestWins(lambda seq, count: ""), None)
     listener.offer(frame(1, "a"))
 
-    await listener.begin(words("hello", "snapshot"))
+    listener.begin(words("hello", "snapshot"))
+    await clock.idle()
 
     assert client.texts == ["hello", "snapshot", "a 1"]
 
@@ -200,14 +204,32 @@ async def test_a_database_that_is_away_closes_for_another_try(client: Client, cl
         raise Unavailable()
 
     listener = Listener(client.send, client.cut, clock, LatestWins(lambda seq, count: ""), None)
-    await listener.begin(broken())
+    listener.begin(broken())
+    await clock.idle()
 
     assert client.took[-1]["code"] == 1013
 
 
+async def test_a_fault_of_ours_closes_the_socket(
+    client: Client, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def faulty() -> AsyncIterator[str]:
+        yield "hello"
+        raise ZeroDivisionError
+
+    listener = Listener(client.send, client.cut, clock, LatestWins(lambda seq, count: ""), None)
+    listener.begin(faulty())
+    await clock.advance(1.5)
+    listener.check(30)
+
+    assert client.texts == ["hello"]
+    assert client.is_cut
+
+
 async def test_a_page_that_falls_behind_reads_itself_again(client: Client, clock: FakeClock) -> None:
     listener = Listener(client.send, client.cut, clock, ReadAgain(lambda: "resync"), None)
-    await listener.begin(words())
+    listener.begin(words())
+    await clock.idle()
     client.gate.clear()
     for seq in range(PAGES_HELD + 3):
         listener.offer(frame(seq, "a"))

@@ -64,9 +64,7 @@ async def test_lines_and_removals_are_told_as_data(served: Served) -> None:
     assert removed["data"] == {"id": daemon.id}
 
 
-async def test_more_than_can_be_drawn_has_the_page_read_itself(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_more_than_can_be_drawn_has_the_page_read_itself(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.pages.live, "CHANGES_AT_ONCE", 10)
     async with served.client("/live") as live:
         await next_frame(live)

@@ -15,12 +15,12 @@ from daemons.job_lists import JobFilter
 from daemons.service import Service
 from daemons.states import UNFINISHED_JOB_STATES
 from daemons.values import Job
-from web.context import context_of
+from web.context import Context, context_of
 from web.frames import DAEMONS, HUB, JOBS, LOGS, Change, Frame, frame_text, snapshot_frames
 from web.listener import LatestWins, Listener
 from web.live import Hub, Pointer, dropped, heartbeat
 from web.parsing import Query, read_query
-from web.sockets import serve_socket
+from web.sockets import Seat, serve_socket
 
 TOPICS = (DAEMONS, JOBS, LOGS, "descriptions")
 FINISHED_JOBS = 100
@@ -109,25 +109,20 @@ class EventsSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = context_of(scope)
-        query = read_query(HTTPConnection(scope), EventsQuery)
-        subscription = _subscribe(context.service, query)
-        opening = _Opening(context.service, context.hub, subscription, query)
-        hub = context.hub
-        await serve_socket(
-            hub,
-            scope,
-            receive,
-            send,
-            key=subscription,
-            audience=EventAudience(subscription, hub.version),
-            backlog=LatestWins(lambda seq, count: dropped(seq, hub.clock.now(), count)),
-            opening=opening.frames,
-        )
+        await serve_socket(context.hub, _seat(context, HTTPConnection(scope)), scope, receive, send)
 
 
-def _subscribe(service: Service, query: EventsQuery) -> Subscription:
+def _seat(context: Context, connection: HTTPConnection) -> Seat:
+    service, hub = context.service, context.hub
+    query = read_query(connection, EventsQuery)
     daemon_id = service.board.get(query.daemon).id if query.daemon else None
-    return Subscription(frozenset(query.topics), daemon_id, query.job)
+    subscription = Subscription(frozenset(query.topics), daemon_id, query.job)
+    return Seat(
+        subscription,
+        lambda: EventAudience(subscription, hub.version),
+        LatestWins(hub.say_dropped),
+        _Opening(service, hub, subscription, query).frames(),
+    )
 
 
 class _Opening:

@@ -8,12 +8,12 @@ from starlette.types import Receive, Scope, Send
 
 from daemons.clock import Clock
 from daemons.events import DaemonRemoved, JobRemoved, LogWritten
-from web.context import context_of
+from web.context import Context, context_of
 from web.fragments import data_frame, fragments_of, rows_frames
 from web.frames import Change, Frame
 from web.listener import Listener, ReadAgain
 from web.live import Hub
-from web.sockets import serve_socket
+from web.sockets import Seat, serve_socket
 from web.templating import Templates
 
 PACE_SECONDS = 0.05
@@ -81,21 +81,17 @@ class LiveSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = context_of(scope)
-        hub = context.hub
+        await serve_socket(context.hub, _seat(context), scope, receive, send)
 
-        def resync() -> str:
-            return data_frame("resync", seq=hub.seq, at=hub.clock.now())
 
-        await serve_socket(
-            hub,
-            scope,
-            receive,
-            send,
-            key="pages",
-            audience=PageAudience(context.templates, hub.clock, hub.version),
-            backlog=ReadAgain(resync),
-            opening=lambda: _hello(hub),
-        )
+def _seat(context: Context) -> Seat:
+    hub = context.hub
+    return Seat(
+        "pages",
+        lambda: PageAudience(context.templates, hub.clock, hub.version),
+        ReadAgain(lambda: data_frame("resync", seq=hub.seq, at=hub.clock.now())),
+        _hello(hub),
+    )
 
 
 async def _hello(hub: Hub) -> AsyncIterator[str]:

@@ -1,0 +1,60 @@
+"""A deck on which every page has something of everything to show."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.browser.deck import Deck
+from tests.browser.puppets import HOSTILE
+from tests.workflows.describe.pictures import busy, canon_in_berlin, landscape
+
+LONG = "Waiting for the answer of a server that has very much to say about each of the many things it was asked, " * 4
+
+
+@contextmanager
+def open_showcase(folder: Path) -> Iterator[Deck]:
+    """Serve a deck with daemons and jobs in every state, and a described folder of pictures."""
+    pictures = take_pictures(folder / "Holiday", 8)
+    (pictures / "broken.jpg").write_bytes((pictures / "IMG_0001.jpg").read_bytes()[:2000])
+    plugins = ("tests.browser.puppets", "tests.browser.no_such_plugin")
+    with Deck(folder / "data", "--describe", str(pictures), plugins=plugins) as deck:
+        gate = folder / "gate"
+        stage_daemons(deck, gate)
+        stage_jobs(deck, gate)
+        yield deck
+
+
+def take_pictures(folder: Path, number: int) -> Path:
+    """Fill `folder` with photographs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(1, number + 1):
+        image = landscape(640, 480) if index % 2 else busy(index, 640, 480)
+        image.save(folder / f"IMG_{index:04}.jpg", exif=canon_in_berlin())
+    return folder
+
+
+def stage_daemons(deck: Deck, gate: Path) -> None:
+    """Bring daemons into every state; being stuck and failed take their time."""
+    deck.command("stubborn", "start")
+    deck.add("puppet", "crashing", raises="The library does not answer on port 9999.")
+    deck.add("quiet", "asking")
+    watched = deck.order("gated", gate=str(gate), done=5430, total=31841, logs=["Looking at IMG_0003.jpg"])
+    working = {"job_id": watched, "job_type": "gated", "done": 5430, "total": 31841}
+    lines = [f"Looked at folder {number}" for number in range(60)]
+    deck.add("puppet", "night-watch", says="Describing item 3 of 25: IMG_0003.jpg", logs=lines, **working)
+    deck.add("puppet", "importer")
+    deck.command("importer", "pause", **{"for": 10_800, "reason": "backup tonight"})
+    deck.add("puppet", "sleeper", says="Nothing to do until the next round", sleeps=240)
+    deck.add("puppet", "talkative", says=LONG)
+    deck.add("hostile", "evil", says=HOSTILE, job_id=HOSTILE[:36], job_type=HOSTILE, logs=[HOSTILE])
+    deck.call("PATCH", "/api/daemons/puppet", {"enabled": False})
+    deck.command("stubborn", "stop")
+    deck.command("demo", "start")
+
+
+def stage_jobs(deck: Deck, gate: Path) -> None:
+    """Bring jobs into every state."""
+    deck.order("shy")
+    deck.order("parent")
+    cancelled = deck.order("gated", gate=str(gate))
+    deck.call("POST", f"/api/jobs/{cancelled}/cancel", {})

@@ -1,0 +1,71 @@
+"""Described images: the calls, the page, and what sockets are told of them."""
+
+import httpx2
+import pytest
+
+from daemons.service import Service
+from daemons.transaction import Transaction
+from daemons.workflows.describe.keeper import FileStamp, Finding, Way, record
+from tests.web.served import Served, next_frame
+from web.api.descriptions import DescriptionPage, DescriptionShape
+
+WAY = Way(b"/photos", "basic")
+
+
+async def describe(service: Service, path: bytes, sentence: str = "A small red picture.") -> None:
+    """Have one image described."""
+
+    def unit(tx: Transaction) -> None:
+        record(tx, WAY, Finding(FileStamp(path, 1, 1), 0.5, description=sentence, facts={}), "a-job")
+
+    await service.database.write(unit)
+
+
+async def test_they_are_listed_newest_first_in_pages(program: httpx2.AsyncClient, service: Service) -> None:
+    for number in range(3):
+        await describe(service, f"{number}.jpg".encode())
+
+    first = (await program.get("/api/descriptions?limit=2")).json()
+    second = (await program.get("/api/descriptions", params={"limit": 2, "cursor": first["next"]})).json()
+
+    DescriptionPage.model_validate(first)
+    assert [item["path"] for item in first["items"] + second["items"]] == ["2.jpg", "1.jpg", "0.jpg"]
+    assert second["next"] is None
+
+
+async def test_one_is_found_by_its_id(program: httpx2.AsyncClient, service: Service) -> None:
+    await describe(service, b"\xff<b>.jpg")
+    listed = (await program.get("/api/descriptions")).json()["items"][0]
+
+    found = (await program.get(f"/api/descriptions/{listed['id']}")).json()
+
+    assert found == listed
+    assert (await program.get("/api/descriptions/nothing")).status_code == 404
+
+
+@pytest.mark.parametrize("query", ["state=sleeping", "colour=red", "cursor=nonsense", "cursor=bm9uc2Vuc2U=", "limit=0"])
+@pytest.mark.parametrize("path", ["/descriptions", "/api/descriptions"])
+async def test_a_wrong_question_is_refused(program: httpx2.AsyncClient, path: str, query: str) -> None:
+    assert (await program.get(f"{path}?{query}")).status_code == 422
+
+
+async def test_the_page_shows_them_escaped(browser: httpx2.AsyncClient, service: Service) -> None:
+    await describe(service, b"<b>.jpg", "It says <script>alert(1)</script>.")
+
+    page = (await browser.get("/descriptions?state=done")).text
+
+    assert "&lt;b&gt;.jpg" in page
+    assert "<script>alert" not in page
+
+
+async def test_sockets_are_told_of_each(served: Served) -> None:
+    async with served.client("/api/events?topics=descriptions") as events, served.client("/live") as live:
+        await next_frame(events, lambda frame: frame["type"] == "heartbeat")
+        await next_frame(live)
+        await describe(served.service, b"new.jpg")
+        told = await next_frame(events)
+        drawn = await next_frame(live, lambda frame: frame["type"] == "rows")
+
+    assert (told["topic"], told["type"], told["data"]["path"]) == ("descriptions", "item", "new.jpg")
+    DescriptionShape.model_validate(told["data"])
+    assert f"i-{told['data']['id']}" in drawn["content"]
