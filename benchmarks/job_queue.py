@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from benchmarks.engine import folder
 from benchmarks.report import Benchmark, Figure, Rounds, at_least, at_most, interleave, percentile
@@ -17,6 +18,8 @@ JOBS = 1_500
 PEER_JOBS = 600
 CALLERS = 300
 """Callers that create jobs at once."""
+DUE_SECONDS = 2.0
+"""From the first create to the moment at which the jobs may run."""
 LATENCIES = 40
 LOW_LOAD = 0.05
 """Seconds between two jobs at low load."""
@@ -44,6 +47,22 @@ async def _rate(service: Service, type: str, jobs: int, callers: int) -> float:
     return jobs / (await finish.last() - began)
 
 
+async def _rate_of_waiting(service: Service, type: str, jobs: int) -> float:
+    """Return jobs per second of jobs that all become due at one moment, from then on."""
+    finish.expect(jobs)
+    due = time.monotonic() + DUE_SECONDS
+    at = service.clock.now() + timedelta(seconds=DUE_SECONDS)
+
+    async def call(count: int) -> None:
+        for _ in range(count):
+            await service.orders.create(type, run_after=at)
+
+    await asyncio.gather(*(call(jobs // CALLERS) for _ in range(CALLERS)))
+    if time.monotonic() > due:
+        raise RuntimeError("the jobs were not created in time")
+    return jobs / (await finish.last() - due)
+
+
 async def nothing() -> list[Figure]:
     """P8: jobs that do nothing."""
     async with _deck() as deck, open_saq(SLOTS) as peer:
@@ -69,15 +88,15 @@ async def pauses() -> list[Figure]:
         return await rate / limit * 100
 
     async with _deck() as deck, open_saq(SLOTS) as peer:
-        one, many, theirs = await interleave(
+        waiting, one, theirs = await interleave(
+            lambda: share(_rate_of_waiting(deck, "bench_pause", JOBS)),
             lambda: share(_rate(deck, "bench_pause", JOBS, 1)),
-            lambda: share(_rate(deck, "bench_pause", JOBS, CALLERS)),
             lambda: share(peer.rate("pause", PEER_JOBS, 1)),
         )
     unit = f" % of {limit:,.0f}/s"
     return [
+        Figure("all waiting in line", Rounds(waiting, unit), at_least(85, " %")),
         Figure("created one after another", Rounds(one, unit), at_least(85, " %")),
-        Figure(f"{CALLERS} callers at once", Rounds(many, unit), at_least(85, " %")),
         Figure("SAQ on PostgreSQL, one after another", Rounds(theirs, unit)),
     ]
 

@@ -18,6 +18,7 @@ from daemons.service import open_service
 from daemons.settings import Settings
 
 DAEMONS = 50
+MEGABYTE = 1024 * 1024
 READY_SECONDS = 20.0
 SETTLE_SECONDS = 3.0
 """Between being ready and being idle: the daemons start meanwhile."""
@@ -75,7 +76,7 @@ async def _idle(place: Path) -> tuple[float, list[float]]:
             await asyncio.sleep(IDLE_SECONDS)
             after = process.cpu_times()
             cpu.append((after.user + after.system - before.user - before.system) / IDLE_SECONDS * 100)
-        return process.memory_info().rss / 1e6, cpu
+        return process.memory_info().rss / MEGABYTE, cpu
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from daemons.errors import Unavailable as Unavailable
     from daemons.errors import UnknownName as UnknownName
     from daemons.handlers import JobContext as JobContext
+    from daemons.handlers import JobFailed as JobFailed
     from daemons.handlers import job as job
     from daemons.options import NEEDS_RESTART as NEEDS_RESTART
     from daemons.options import DaemonOptions as DaemonOptions
@@ -51,7 +52,7 @@ _HOMES = {
         "Unavailable",
         "UnknownName",
     ),
-    "daemons.handlers": ("JobContext", "job"),
+    "daemons.handlers": ("JobContext", "JobFailed", "job"),
     "daemons.options": ("NEEDS_RESTART", "DaemonOptions"),
     "daemons.states": ("JobState", "LogLevel", "OnStop"),
     "daemons.values": ("Job",),

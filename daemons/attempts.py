@@ -21,6 +21,9 @@ from daemons.values import Job, Progress
 CRASHES_ALLOWED = 5
 """Times the process that runs a job may die before the job is failed."""
 
+CRASHED = "crashed"
+"""The outcome of an attempt whose process died."""
+
 _J = JOBS.c
 _OURS = (
     _J.id == bindparam("b_id"),
@@ -101,6 +104,19 @@ def keep_last_attempt(tx: Transaction, job: Job) -> None:
         tx.execute(_insert_attempt, attempt_row(tx, job, job.state.value, job.error))
 
 
+def was_kept(tx: Transaction, hold: Hold) -> bool:
+    """Whether the end of this attempt was written by its own worker before."""
+    job = find(tx, hold.job_id)
+    if job is not None and job.is_finished and hold_of(job) == hold:
+        return True
+    row = tx.execute(
+        select(JobAttemptTable.worker, JobAttemptTable.outcome).where(
+            JobAttemptTable.job_id == hold.job_id, JobAttemptTable.attempt == hold.attempt
+        )
+    ).first()
+    return row is not None and row.worker == hold.worker and row.outcome != CRASHED
+
+
 def rescue(tx: Transaction, dead: Iterable[str]) -> list[Job]:
     """Take every job from workers that are dead; return the jobs as they are now, most of them queued again."""
     dead_ids = sorted(dead)
@@ -135,7 +151,7 @@ def _rescue(tx: Transaction, job: Job) -> Job:
         revision=job.revision + 1,
     )
     tx.execute(update(JOBS).where(_J.id == job.id, _J.attempt == job.attempt).values(**_rescued_row(rescued)))
-    tx.execute(_insert_attempt, attempt_row(tx, job, "crashed", crash))
+    tx.execute(_insert_attempt, attempt_row(tx, job, CRASHED, crash))
     if job.daemon_id is not None:
         record_history(tx, job.daemon_id, "job", job.state, state, f"{job.type}: its process died", job.id)
     tx.announce(JobChanged(rescued))

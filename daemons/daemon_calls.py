@@ -213,7 +213,7 @@ class DaemonCalls:
 
     async def _fenced(self, call: Coroutine[Any, Any, T]) -> T:
         """Await the engine's part of a call; a run that has lost its lease ends, even if it catches the error."""
-        if self._is_over:
+        if self._is_over or self.has_lost_lease:
             call.close()
             raise LeaseLost("This run of the daemon is over.")
         try:

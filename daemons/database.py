@@ -21,6 +21,7 @@ from daemons.ballast import Ballast
 from daemons.bus import Bus
 from daemons.clock import Clock
 from daemons.engines import normalise_url, postgres_readers, sqlite_engine, sqlite_readers
+from daemons.killpoints import reach
 from daemons.postgres import PostgresWriter
 from daemons.storage_errors import translated
 from daemons.transaction import PendingUnit, Unit
@@ -106,6 +107,7 @@ class Database:
             if pending.error is None:
                 for announcement in pending.announcements:
                     self._bus.publish(announcement)
+        reach("announced")
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

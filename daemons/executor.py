@@ -15,13 +15,12 @@ from typing import Any, NamedTuple, Self
 
 from daemons.attempts import refuse
 from daemons.bus import Bus
-from daemons.claims import Admission, claim
+from daemons.claims import claim
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.dispatch import Dispatcher
 from daemons.errors import ErrorInfo, Unavailable
 from daemons.events import Event, JobChanged
-from daemons.handlers import JobSpec
 from daemons.job_context import RunContext, Workplace
 from daemons.job_patrol import JobPatrol, Key
 from daemons.job_progress import JobProgress
@@ -30,7 +29,8 @@ from daemons.job_rows import Hold
 from daemons.job_run import Cut, JobRun, Slot
 from daemons.jobs import Jobs
 from daemons.journal import Journal
-from daemons.lanes import Lanes
+from daemons.killpoints import reach
+from daemons.lanes import Lanes, admission_of
 from daemons.orders import JobTypes, Orders
 from daemons.outcomes import NAMES, Ending, Failed, GivenBack, Lost, Outcome
 from daemons.settling import Settling
@@ -92,9 +92,10 @@ class Executor:
         # Attempts in hand, and handlers that would not end.
         self._running: dict[Key, JobRun] = {}
         self._abandoned: set[JobRun] = set()
+        self._cancelled_early: dict[Key, Job] = {}
         self._no_claim = asyncio.Event()
         self._no_claim.set()
-        self._settling = Settling(database, clock, dispatcher, self._no_claim)
+        self._settling = Settling(database, clock, dispatcher, self._until_ends_may_be_written)
         self._patrol = JobPatrol(worker, dead_workers, jobs, dispatcher, database, clock)
         progress = JobProgress(database, clock, bus, self._lost)
         self._progress = progress
@@ -109,7 +110,7 @@ class Executor:
         specs = self._types.jobs.values()
         self._admission = self._jobs.admission = admission_of(specs, self._lanes)
         await self._database.write(lambda tx: move_to_lanes(tx, [(spec.type, spec.lane) for spec in specs]))
-        await self._patrol.rescue()
+        await self._patrol.rescue((await self._patrol.look(())).strangers)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._progress.behind)
             stack.enter_context(self._bus.listen(self._hear))
@@ -119,7 +120,7 @@ class Executor:
             self._admit_task = asyncio.create_task(self._repeat(self._admit), name="job claims")
             self._start_task(self._repeat(self._wait_until_due), "due jobs")
             self._start_task(self._repeat(self._make_round), "job patrol")
-            await self._look_for_work()
+            self._expect_work((await self._patrol.look(())).lanes)
             self._stack = stack.pop_all()
         return self
 
@@ -141,7 +142,7 @@ class Executor:
     async def stop(self, grace: float) -> Stopped:
         """Take nothing more, end what runs, give it back with its progress, and return once that is written.
 
-        Bounded by about twice `grace` in the worst case. Safe to call twice: everybody gets the same answer.
+        Bounded by `grace` and SETTLE_SECONDS. Safe to call twice: everybody gets the same answer.
         """
         if self._stop_task is None:
             self._stop_task = asyncio.create_task(self._stop(grace), name="executor stop")
@@ -152,14 +153,16 @@ class Executor:
         await self._dispatcher.close()
         # A claim on its way is waited for, not cancelled: its jobs would be ours without our knowing.
         self._wake.set()
+        deadline = self._clock.monotonic() + grace
         await self._clock.settle({self._admit_task}, grace)
         runs = list(self._running.values())
         for run in runs:
             self._cut(run, Cut.STOP)
-        await self._clock.settle({run.task for run in runs}, grace)
+        await self._clock.settle({run.task for run in runs}, deadline - self._clock.monotonic())
         for run in list(self._running.values()):
             self._abandon(run)
         await self._settling.settle(SETTLE_SECONDS)
+        reach("jobs given back")
         unsettled = self._settling.unsettled
         await self._settling.close()
         for task in {*self._tasks, self._admit_task}:
@@ -172,7 +175,10 @@ class Executor:
 
     def _offered(self, job_id: str, attempt: int) -> None:
         # Only a hint: the claim takes whatever stands first in line.
-        self._lanes.expect_work()
+        self._expect_work()
+
+    def _expect_work(self, lanes: Iterable[str] | None = None) -> None:
+        self._lanes.expect_work(lanes)
         self._wake.set()
 
     def _hear(self, event: Event) -> None:
@@ -187,8 +193,7 @@ class Executor:
         elif job.state is JobState.CANCELLING:
             self._cancel(job)
         elif job.is_finished and job.type in self._admission.conflicts:
-            self._lanes.expect_work(self._admission.guarded_lanes)
-            self._wake.set()
+            self._expect_work(self._admission.guarded_lanes)
 
     async def _wait_until_due(self) -> None:
         wait = (self._due[0] - self._clock.now()).total_seconds() if self._due else None
@@ -197,7 +202,7 @@ class Executor:
             await self._clock.wait(self._due_changed, wait)
         while self._due and self._due[0] <= self._clock.now():
             heapq.heappop(self._due)
-            self._offered("", 0)
+            self._expect_work()
 
     async def _admit(self) -> None:
         await self._wake.wait()
@@ -212,11 +217,12 @@ class Executor:
                 lambda tx: claim(tx, self.worker, free, self._admission), durable=False
             )
         except Unavailable:
-            self._offered("", 0)
+            self._expect_work()
             raise
         finally:
             self._no_claim.set()
             self._lanes.settle(free, Counter(job.lane for job in claimed))
+        reach("claimed")
         for job in claimed:
             self._begin(job)
 
@@ -233,6 +239,8 @@ class Executor:
         run.task.add_done_callback(lambda task: self._ended(run))
         if spec.timeout is not None:
             self._start_task(self._time_out(run, spec.timeout), f"timeout of {job.id}")
+        if early := self._cancelled_early.pop((job.id, job.attempt), None):
+            self._cancel(early)
 
     # Ending jobs.
 
@@ -276,12 +284,20 @@ class Executor:
         )
         self._close(run, outcome)
 
+    async def _until_ends_may_be_written(self) -> None:
+        # A claim waits for nobody's disk, so it goes first. Progress on its way would come too late after its end.
+        await self._no_claim.wait()
+        await self._progress.stored.wait()
+
     async def _time_out(self, run: JobRun, seconds: float) -> None:
         if await self._clock.settle({run.task}, seconds):
             self._cut(run, Cut.TIMEOUT)
 
     def _cancel(self, job: Job) -> None:
         run = self._running.get((job.id, job.attempt))
+        if run is None and job.worker == self.worker:
+            # Claimed and cancelled in one commit: we hear of the cancel first.
+            self._cancelled_early[job.id, job.attempt] = job
         if run is None or run.cut in (Cut.CANCEL, Cut.LOST):
             return
         behind = job.revision < run.job.revision
@@ -308,8 +324,9 @@ class Executor:
 
     async def _make_round(self) -> None:
         await self._clock.sleep(PATROL_SECONDS)
-        await self._patrol.rescue()
-        found = await self._patrol.compare({*self._running, *self._settling.keys})
+        self._cancelled_early.clear()
+        found = await self._patrol.look({*self._running, *self._settling.keys})
+        await self._patrol.rescue(found.strangers)
         for key in found.gone & self._running.keys():
             run = self._running[key]
             if run.cut is not Cut.LOST:
@@ -321,13 +338,9 @@ class Executor:
             job = await self._jobs.get(job_id)
             if (job.attempt, job.worker) == (attempt, self.worker):
                 self._settling.add(Ending(job, GivenBack()))
-        await self._look_for_work()
-        await self._patrol.tell_reasons()
-
-    async def _look_for_work(self) -> None:
-        if lanes := await self._patrol.lanes_with_work():
-            self._lanes.expect_work(lanes)
-            self._wake.set()
+        if found.lanes:
+            self._expect_work(found.lanes)
+            await self._patrol.tell_reasons()
 
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         while self._admitting:
@@ -344,23 +357,6 @@ class Executor:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def admission_of(specs: Iterable[JobSpec], lanes: Lanes) -> Admission:
-    """Return the rules that these types of jobs ask for; conflicts work both ways."""
-    conflicts: dict[str, set[str]] = {}
-    lane_of: dict[str, str] = {}
-    for spec in specs:
-        lane_of[spec.type] = spec.lane
-        lanes.open(spec.lane)
-        for other in spec.conflicts_with:
-            conflicts.setdefault(spec.type, set()).add(other)
-            conflicts.setdefault(other, set()).add(spec.type)
-    return Admission(
-        lanes.sizes,
-        {job_type: frozenset(others) for job_type, others in conflicts.items()},
-        frozenset(lane_of[job_type] for job_type in conflicts if job_type in lane_of),
-    )
 
 
 def unknown_type(job_type: str) -> ErrorInfo:

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from sqlalchemy import bindparam, select, update
 
-from daemons.attempts import attempt_row, hold_of, keep_attempts, refuse
+from daemons.attempts import attempt_row, hold_of, keep_attempts, refuse, was_kept
 from daemons.errors import ErrorInfo
 from daemons.events import JobChanged
 from daemons.job_rows import IS_HELD, JOBS, error_column, progress_column
@@ -74,7 +74,9 @@ def end_all(tx: Transaction, endings: Sequence[Ending]) -> list[Job | None]:
 
 def _decide(tx: Transaction, ending: Ending, present: Any) -> Job | None:
     if present is None:
-        refuse(tx, hold_of(ending.job), "finish", f"The attempt ended as {NAMES[type(ending.outcome)]}.")
+        # A commit whose answer was lost is repeated: what stands there already is our own.
+        if not was_kept(tx, hold_of(ending.job)):
+            refuse(tx, hold_of(ending.job), "finish", f"The attempt ended as {NAMES[type(ending.outcome)]}.")
         return None
     outcome = ending.outcome
     if present.state == JobState.CANCELLING:

@@ -42,9 +42,14 @@ Key = tuple[str, int]
 
 
 class Found(NamedTuple):
-    """What the database says of the jobs this worker has."""
+    """What the database says that no event told."""
 
+    lanes: Sequence[str]
+    """Lanes on which jobs could run now."""
+    strangers: set[str]
+    """Workers that hold jobs but are not listed as living or dead."""
     gone: set[Key]
+    """Attempts that this worker thinks it has, but does not."""
     cancelling: set[Key]
     strays: set[Key]
     """Held in our name, but nobody here knows of them: a claim whose answer never came."""
@@ -70,42 +75,33 @@ class JobPatrol:
         self._clock = clock
         self._unknown: set[Key] = set()
 
-    async def rescue(self) -> list[Job]:
+    async def rescue(self, strangers: Collection[str]) -> None:
         """Queue the jobs of dead workers again; never judged by age, only by the death of their owner."""
-        dead = set(await self._dead_workers())
-        dead |= {row.worker for row in await self._database.fetch(held_by_strangers)}
-        dead.discard(self._worker)
-        if not dead:
-            return []
-        return await self._database.write(lambda tx: self._rescue(tx, dead))
+        dead = {*await self._dead_workers(), *strangers} - {self._worker}
+        if dead:
+            await self._database.write(lambda tx: self._rescue(tx, dead))
 
-    def _rescue(self, tx: Transaction, dead: Collection[str]) -> list[Job]:
-        rescued = rescue(tx, dead)
-        for job in rescued:
+    def _rescue(self, tx: Transaction, dead: Collection[str]) -> None:
+        for job in rescue(tx, dead):
             if job.state is JobState.QUEUED:
                 self._dispatcher.offer(tx, job.id, job.attempt)
-        return rescued
 
-    async def compare(self, known: Collection[Key]) -> Found:
-        """Compare the attempts that this worker knew of, before the call, with what is stored."""
+    async def look(self, known: Collection[Key]) -> Found:
+        """Compare what is stored with the attempts that this worker knew of before the call."""
         async with self._database.read() as connection:
+            lanes = (await connection.execute(lanes_with_work, {"now": self._clock.now()})).scalars().all()
+            strangers = set((await connection.execute(held_by_strangers)).scalars())
             rows = (await connection.execute(held_by, {"b_worker": self._worker})).all()
         stored = {(row.id, row.attempt) for row in rows}
         cancelling = {(row.id, row.attempt) for row in rows if row.state == JobState.CANCELLING}
         # A claim may be on its way to us: only what is unknown twice is a stray.
         unknown = stored - set(known)
         strays, self._unknown = unknown & self._unknown, unknown
-        return Found(set(known) - stored, cancelling, strays)
+        return Found(lanes, strangers, set(known) - stored, cancelling, strays)
 
     async def refuse_heartbeat(self, hold: Hold) -> None:
         """List that we still worked on a job that is another's."""
         await self._database.write(lambda tx: refuse(tx, hold, "heartbeat", "The worker still had the job in hand."))
-
-    async def lanes_with_work(self) -> Sequence[str]:
-        """Return the lanes on which jobs could run now."""
-        async with self._database.read() as connection:
-            rows = await connection.execute(lanes_with_work, {"now": self._clock.now()})
-            return rows.scalars().all()
 
     async def tell_reasons(self) -> None:
         """Store and announce why the first jobs in line wait, where the reason has changed."""

@@ -1,5 +1,6 @@
 """Shows how far running jobs are: on air at once, then at most every 100 ms; stored at most four times a second."""
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Protocol
@@ -33,12 +34,17 @@ class JobProgress:
         self._clock = clock
         self._bus = bus
         self._lost = lost
+        self._live: set[Moving] = set()
         self._untold: set[Moving] = set()
         self._unstored: set[Moving] = set()
+        self.stored = asyncio.Event()
+        """Set while nothing is on its way to the database."""
+        self.stored.set()
         self.behind = WriteBehind("job progress", clock, self._flush)
 
     def moved(self, run: Moving) -> None:
         """Take the new picture of a job; costs nothing when one is waiting already."""
+        self._live.add(run)
         if self._clock.monotonic() - run.told_at >= INTERVAL:
             self._tell(run)
         else:
@@ -48,6 +54,7 @@ class JobProgress:
 
     def ended(self, run: Moving) -> None:
         """Forget a job: its last progress is stored and told with its end."""
+        self._live.discard(run)
         self._untold.discard(run)
         self._unstored.discard(run)
 
@@ -74,10 +81,13 @@ class JobProgress:
         ]
         for run in due:
             run.stored_at = now
+        self.stored.clear()
         try:
             lost = await self._database.write(lambda tx: store_progress(tx, moved), durable=False)
         except Unavailable:
-            self._unstored |= set(due)
+            self._unstored |= self._live.intersection(due)
             raise
+        finally:
+            self.stored.set()
         for hold in lost:
             self._lost(hold)

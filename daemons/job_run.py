@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from daemons.attempts import hold_of
 from daemons.clock import Clock
-from daemons.errors import ErrorInfo, Superseded
+from daemons.errors import ErrorInfo
 from daemons.handlers import JobContext, JobSpec, can_be_retried, info_of
 from daemons.job_rows import Hold
 from daemons.lanes import Lane
@@ -121,8 +121,6 @@ class JobRun:
                 seconds = f"{self.spec.timeout:g}"
                 late = ErrorInfo("ERR_TIMEOUT", f"It took longer than {seconds} seconds.", detail, None, cause)
                 return self._failure(late, retryable=True)
-        if isinstance(error, Superseded):
-            return Lost()
         return self._failure(info_of(error), retryable=can_be_retried(error))
 
     def _failure(self, error: ErrorInfo, *, retryable: bool) -> Outcome:

@@ -14,7 +14,7 @@ from daemons.database import Database
 from daemons.errors import ErrorInfo
 from daemons.job_lists import LIMIT, JobFilter, cursor_after, page_of
 from daemons.job_requests import unknown_job
-from daemons.job_rows import IS_HELD, IS_UNFINISHED, JOB_COLUMNS, JOBS, job_of
+from daemons.job_rows import IS_UNFINISHED, JOB_COLUMNS, JOBS, job_of
 from daemons.models import JobAttemptTable, JobCountTable, JobRefusalTable
 from daemons.states import JobState
 from daemons.values import Attempt, Job, JobDetail, Page, Refusal
@@ -103,18 +103,6 @@ class Jobs:
                 for job_type, state, count in await connection.execute(statement):
                     totals[job_type, state] = totals.get((job_type, state), 0) + int(count)
         return totals
-
-    async def unfinished_of(self, daemon_id: str) -> Sequence[Job]:
-        """Return the jobs of a daemon that have not ended, oldest first."""
-        return await self._explained(
-            select(*JOB_COLUMNS).where(_J.daemon_id == daemon_id, IS_UNFINISHED).order_by(_J.number)
-        )
-
-    async def unfinished_and_last(self, last: int) -> Sequence[Job]:
-        """Return every running job, and the newest `last` of all, oldest first."""
-        newest = await self._explained(select(*JOB_COLUMNS).order_by(_J.number.desc()).limit(last))
-        running = await self._explained(select(*JOB_COLUMNS).where(IS_HELD).order_by(_J.number.desc()))
-        return list({job.id: job for job in reversed([*newest, *running])}.values())
 
     async def _explained(self, statement: Any) -> Sequence[Job]:
         async with self._database.read() as connection:

@@ -7,12 +7,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.events import LogWritten
-from daemons.leases import is_held
+from daemons.leases import still_held
 from daemons.models import DaemonHistoryTable, DaemonTable, LogTable, StatusTable
 from daemons.states import LogLevel
 from daemons.text import clean
@@ -36,6 +36,23 @@ HISTORY_KEPT = 5_000
 
 _insert_line = insert(LogTable).returning(LogTable.id, sort_by_parameter_order=True)
 _insert_note = insert(StatusTable)
+_H = DaemonHistoryTable.__table__.c
+# A daemon may be removed while its last job still runs and its last words are still on their way.
+_insert_history = insert(DaemonHistoryTable).from_select(
+    ["daemon_id", "at", "kind", "old", "new", "reason", "job_id"],
+    select(
+        DaemonTable.id,
+        *(bindparam(f"b_{column.name}", type_=column.type) for column in (_H.at, _H.kind, _H.old, _H.new)),
+        *(bindparam(f"b_{column.name}", type_=column.type) for column in (_H.reason, _H.job_id)),
+    )
+    .where(DaemonTable.id == bindparam("b_daemon_id"))
+    .with_for_update(read=True, key_share=True),
+)
+_still_there = (
+    select(DaemonTable.id)
+    .where(DaemonTable.id.in_(bindparam("ids", expanding=True)))
+    .with_for_update(read=True, key_share=True)
+)
 
 
 class _WaitingLine(NamedTuple):
@@ -56,9 +73,12 @@ def record_history(
     reason: str | None,
     job_id: str | None = None,
 ) -> None:
-    """Add to a daemon's history inside another keeper's unit. `kind`: state, desired, job, refused or lease."""
-    values = {"daemon_id": daemon_id, "at": tx.now, "kind": kind, "old": old, "new": new}
-    tx.execute(insert(DaemonHistoryTable), {**values, "reason": reason, "job_id": job_id})
+    """Add to a daemon's history inside another keeper's unit; one that was removed has none any more.
+
+    `kind`: state, desired, job, refused or lease.
+    """
+    values = {"b_daemon_id": daemon_id, "b_at": tx.now, "b_kind": kind, "b_old": old, "b_new": new}
+    tx.execute(_insert_history, {**values, "b_reason": reason, "b_job_id": job_id})
 
 
 class Journal:
@@ -131,14 +151,23 @@ class Journal:
     def _write(
         self, tx: Transaction, lines: list[_WaitingLine], notes: dict[str, deque[tuple[Lease, StatusNote]]]
     ) -> int:
-        """Store lines and notes; return how many lines came from runs that have lost their lease."""
+        """Store lines and notes; return how many lines came from runs without a lease, or of daemons that are gone."""
+        daemons = {line.daemon.id for line in lines if line.daemon}
+        there = set(tx.execute(_still_there, {"ids": sorted(daemons)}).scalars()) if daemons else set()
         leases = {line.lease for line in lines if line.lease}
         leases |= {lease for waiting in notes.values() for lease, _ in waiting}
-        valid = {lease for lease in leases if is_held(tx, lease)}
-        kept = [line for line in lines if line.lease is None or line.lease in valid]
+        valid = still_held(tx, leases)
+        said = [line for line in lines if line.lease is None or line.lease in valid]
+        kept = [line for line in said if line.daemon is None or line.daemon.id in there]
         self._write_lines(tx, kept)
-        for waiting in notes.values():
-            self._write_notes(tx, [(lease, note) for lease, note in waiting if lease in valid])
+        noted = [
+            {"daemon_id": lease.daemon_id, **note._asdict()}
+            for waiting in notes.values()
+            for lease, note in waiting
+            if lease in valid
+        ]
+        if noted:
+            tx.execute(_insert_note, noted)
         for lease in leases - valid:
             record_history(tx, lease.daemon_id, "refused", None, "log", f"written under epoch {lease.epoch}")
         return len(lines) - len(kept)
@@ -171,12 +200,6 @@ class Journal:
                     )
                 )
             )
-
-    def _write_notes(self, tx: Transaction, notes: list[tuple[Lease, StatusNote]]) -> None:
-        rows = [{"daemon_id": lease.daemon_id, **note._asdict()} for lease, note in notes]
-        if not rows:
-            return
-        tx.execute(_insert_note, rows)
 
     async def prune(self, older_than: datetime, *, lines_kept: int = LINES_KEPT) -> int:
         """Delete what is older than `older_than`, beyond what is kept of each daemon, and all lines but `lines_kept`.

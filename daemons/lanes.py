@@ -4,6 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
+from daemons.claims import Admission
+from daemons.handlers import JobSpec
+
 SLOTS = 30
 """Jobs that run at once on a lane for which nothing is set."""
 
@@ -98,3 +101,20 @@ class Lanes:
                 lane.has_work = True
             for _ in range(count - used.get(name, 0)):
                 lane.release()
+
+
+def admission_of(specs: Iterable[JobSpec], lanes: Lanes) -> Admission:
+    """Return the rules that these types of jobs ask for; conflicts work both ways."""
+    conflicts: dict[str, set[str]] = {}
+    lane_of: dict[str, str] = {}
+    for spec in specs:
+        lane_of[spec.type] = spec.lane
+        lanes.open(spec.lane)
+        for other in spec.conflicts_with:
+            conflicts.setdefault(spec.type, set()).add(other)
+            conflicts.setdefault(other, set()).add(spec.type)
+    return Admission(
+        lanes.sizes,
+        {job_type: frozenset(others) for job_type, others in conflicts.items()},
+        frozenset(lane_of[job_type] for job_type in conflicts if job_type in lane_of),
+    )

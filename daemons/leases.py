@@ -32,6 +32,12 @@ _held = select(LeaseTable.daemon_id).where(
 )
 # A lease that is being stolen must wait for the write it would fence off. SQLite has one writer and ignores the lock.
 _held_locked = _held.with_for_update(read=True)
+_newest_of = (
+    select(LeaseTable.daemon_id, LeaseTable.holder, LeaseTable.epoch)
+    .where(LeaseTable.daemon_id.in_(bindparam("ids", expanding=True)))
+    .order_by(LeaseTable.daemon_id)
+    .with_for_update(read=True)
+)
 _beat_lease = (
     update(LeaseTable)
     .where(
@@ -58,6 +64,17 @@ def is_held(tx: Transaction, lease: Lease) -> bool:
 def add_lease(tx: Transaction, daemon_id: str) -> None:
     """Make the lease row of a new daemon, held by nobody."""
     tx.execute(insert(LeaseTable), {"daemon_id": daemon_id, "holder": None, "epoch": 0, "beat": 0})
+
+
+def still_held(tx: Transaction, leases: Collection[Lease]) -> set[Lease]:
+    """Return those of `leases` that are still the newest, and stay so until this transaction ends."""
+    if not leases:
+        return set()
+    # In one order everywhere, so that two writers never wait for each other.
+    ids = sorted({lease.daemon_id for lease in leases})
+    rows = tx.execute(_newest_of, {"ids": ids})
+    found = {Lease(row.daemon_id, row.holder, row.epoch) for row in rows}
+    return found.intersection(leases)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,15 @@ from daemons.bus import Bus
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.dispatch import Dispatcher
-from daemons.errors import Invalid, UnknownName
+from daemons.errors import Invalid, LeaseLost, UnknownName
 from daemons.events import Event, JobChanged, JobRemoved
 from daemons.handlers import JobSpec
 from daemons.ids import new_id
 from daemons.job_requests import NewJob, cancel, cancel_all, create, retry, unknown_job
 from daemons.job_rows import IS_UNFINISHED, JOBS, Hold, find
 from daemons.jobs import Jobs
-from daemons.leases import check_lease
+from daemons.journal import record_history
+from daemons.leases import is_held
 from daemons.states import OnStop
 from daemons.transaction import Transaction
 from daemons.values import DaemonRow, Job, JsonValue, Lease
@@ -100,9 +101,10 @@ class Orders:
         if new.key is not None:
             new = new.digested()
 
-        def unit(tx: Transaction) -> Created:
-            if lease is not None:
-                check_lease(tx, lease)
+        def unit(tx: Transaction) -> Created | None:
+            if lease is not None and not is_held(tx, lease):
+                _refuse(tx, lease, f"ordered {new.type}")
+                return None
             if hold is not None:
                 check_hold(tx, hold)
             elif new.parent_id is not None and find(tx, new.parent_id) is None:
@@ -112,7 +114,10 @@ class Orders:
                 self._dispatcher.offer(tx, job.id, job.attempt)
             return Created(job, is_new)
 
-        return await self._database.write(unit)
+        created = await self._database.write(unit)
+        if created is None:
+            raise LeaseLost()
+        return created
 
     def spec(self, type: str) -> JobSpec:
         """Return a type of job. Raises UnknownName."""
@@ -129,12 +134,16 @@ class Orders:
     async def cancel(self, job_id: str, *, reason: str | None = None, lease: Lease | None = None) -> Job:
         """End a job and its children: at once when queued, else by its worker. Raises NotFound, LeaseLost."""
 
-        def unit(tx: Transaction) -> Job:
-            if lease is not None:
-                check_lease(tx, lease)
+        def unit(tx: Transaction) -> Job | None:
+            if lease is not None and not is_held(tx, lease):
+                _refuse(tx, lease, "cancelled a job", job_id)
+                return None
             return cancel(tx, job_id, reason or "It was cancelled.")
 
-        return await self._database.write(unit)
+        cancelled = await self._database.write(unit)
+        if cancelled is None:
+            raise LeaseLost()
+        return cancelled
 
     async def cancel_of_daemon(self, daemon_id: str, *, only_on_stop_cancel: bool, reason: str) -> list[str]:
         """Cancel the unfinished jobs of a daemon, all or those created with on_stop="cancel"; return their ids."""
@@ -200,6 +209,12 @@ class _Ends:
             for end in self._waiting.get(event.id, ()):
                 if not end.done():
                     end.set_exception(unknown_job(event.id))
+
+
+def _refuse(tx: Transaction, lease: Lease, what: str, job_id: str | None = None) -> None:
+    """List in the daemon's history what a run wanted that has lost its lease."""
+    reason = f"{what} under epoch {lease.epoch}, which is over"
+    record_history(tx, lease.daemon_id, "refused", None, "job", reason, job_id)
 
 
 def _checked_name(name: str | None, what: str) -> str | None:

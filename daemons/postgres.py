@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from daemons.clock import Clock
 from daemons.engines import postgres_engine
 from daemons.errors import Unavailable
+from daemons.killpoints import reach
 from daemons.storage_errors import REPEATABLE_STATES, is_disconnect, sql_state, translated
 from daemons.transaction import PendingUnit, Transaction, Unit
 
@@ -106,12 +107,14 @@ class PostgresWriter:
     async def _try(self, pending: PendingUnit) -> None:
         async with self._engine.connect() as connection:
             await connection.run_sync(self._run, pending)
+            reach("before commit")
             try:
                 await connection.commit()
             except DBAPIError as error:
                 if is_disconnect(error):
                     raise CommitInDoubt from error
                 raise
+            reach("committed")
 
     def _run(self, connection: Connection, pending: PendingUnit) -> None:
         if not pending.durable:

@@ -12,7 +12,7 @@ from sqlalchemy import case, delete, insert, select, update
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.errors import NotFound
-from daemons.leases import is_held
+from daemons.leases import still_held
 from daemons.models import DaemonErrorTable, MetricTable
 from daemons.text import clean
 from daemons.transaction import Transaction
@@ -169,7 +169,7 @@ def _fold(old: MetricPoint, new: MetricPoint) -> MetricPoint:
 
 def _write(tx: Transaction, points: dict[tuple[Lease, str, datetime], MetricPoint], reports: list[_Report]) -> None:
     leases = {key[0] for key in points} | {report.lease for report in reports}
-    valid = {lease for lease in leases if is_held(tx, lease)}
+    valid = still_held(tx, leases)
     for (lease, _, _), point in points.items():
         if lease in valid:
             _write_point(tx, lease.daemon_id, point)

@@ -24,7 +24,7 @@ EVERY = 3600.0
 SLICE_SECONDS = 0.05
 """Other writers wait at most about this long for a slice."""
 SLICE_FIRST = 100
-SLICE_MOST = 2_000
+SLICE_MOST = 1_000
 
 _J = JOBS.c
 _parent = JOBS.alias("parent")

@@ -16,6 +16,7 @@ from daemons.clock import Clock
 from daemons.engines import normalise_url
 from daemons.errors import Fatal
 from daemons.findings import Finding
+from daemons.killpoints import reach
 from daemons.sqlite_file import (
     Unusable,
     back_up,
@@ -122,7 +123,9 @@ def upgrade(url: str, data_dir: Path, clock: Clock) -> Upgrade:
     if before == HEAD:
         return Upgrade(before, HEAD, None)
     copy = back_up_database(url, data_dir, clock) if before is not None else None
+    reach("backed up")
     _migrate(url, copy)
+    reach("migrated")
     after = current(url)
     if after != HEAD:
         raise Unusable(f"The database is at revision {after} after the upgrade, not at {HEAD}.", code="ERR_UPGRADE")

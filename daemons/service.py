@@ -218,6 +218,7 @@ class Service:
         # A database that is away learns of our end by our silence.
         with suppress(Unavailable):
             await self.leases.leave()
+        reach("left")
 
     async def _keep_house(self) -> None:
         while True:

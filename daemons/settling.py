@@ -1,7 +1,7 @@
 """Writes how attempts ended: many at once, again and again while the database is away. No end is ever dropped."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from daemons.clock import Clock
@@ -9,6 +9,7 @@ from daemons.database import Database
 from daemons.dispatch import Dispatcher
 from daemons.errors import DaemonError, ErrorInfo, Unavailable
 from daemons.job_ends import end_all
+from daemons.killpoints import reach
 from daemons.outcomes import Ending, Failed
 from daemons.states import JobState
 from daemons.transaction import Transaction
@@ -21,7 +22,9 @@ _LONGEST_DELAY = 5.0
 class Settling:
     """Takes endings at once and commits them as soon as the one before is through."""
 
-    def __init__(self, database: Database, clock: Clock, dispatcher: Dispatcher, turn: asyncio.Event) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, dispatcher: Dispatcher, turn: Callable[[], Awaitable[None]]
+    ) -> None:
         self._database = database
         self._clock = clock
         self._dispatcher = dispatcher
@@ -60,8 +63,7 @@ class Settling:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                # Set while no claim is on its way: a claim waits for nobody's disk, so it goes first.
-                await self._turn.wait()
+                await self._turn()
                 batch = self._waiting[:ENDS_AT_ONCE]
                 await self._write(batch)
                 del self._waiting[: len(batch)]
@@ -82,7 +84,9 @@ class Settling:
         delay = _FIRST_DELAY
         while True:
             try:
+                reach("before settling")
                 await self._database.write(lambda tx: self._unit(tx, batch))
+                reach("settled")
                 return
             except Unavailable:
                 await self._clock.sleep(delay)

@@ -17,6 +17,7 @@ from daemons.database import Database
 from daemons.errors import Unavailable
 from daemons.events import DaemonChanged, DaemonRemoved, DaemonRowChanged, Event
 from daemons.journal import Journal, record_history
+from daemons.killpoints import reach
 from daemons.models import JOB_ID_CHARACTERS, JOB_TYPE_CHARACTERS, STATUS_CHARACTERS, DaemonTable, LeaseTable
 from daemons.roster import Roster, UnknownDaemon
 from daemons.text import clean
@@ -189,6 +190,7 @@ class StatusBoard:
             return
         try:
             lost = await self._database.write(lambda tx: self._write(tx, waiting), durable=False)
+            reach("status stored")
         except BaseException:
             self._dirty = {**waiting, **self._dirty}
             raise

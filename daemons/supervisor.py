@@ -13,6 +13,7 @@ from daemons.bus import Bus
 from daemons.database import Database
 from daemons.errors import ErrorInfo, Unavailable
 from daemons.events import DaemonRemoved, DaemonRowChanged, Event
+from daemons.killpoints import reach
 from daemons.leases import BEAT_SECONDS
 from daemons.lifecycle import Engine, Lifecycle
 from daemons.registry import BROKEN_PREFIX
@@ -84,6 +85,7 @@ class Supervisor:
             lifecycle.close()
         closing = {asyncio.create_task(each.closed.wait()) for each in self._lifecycles.values()}
         pending = await self._clock.settle(closing, grace)
+        reach("daemons ended")
         for task in pending:
             task.cancel()
         stubborn = [each for each in self._lifecycles.values() if not each.closed.is_set()]

@@ -3,6 +3,7 @@
 from daemons.clock import Clock
 from daemons.errors import ErrorInfo, LeaseLost
 from daemons.journal import Journal
+from daemons.killpoints import reach
 from daemons.leases import Leases
 from daemons.roster import Roster
 from daemons.states import DAEMON_TRANSITIONS, DaemonState, LogLevel
@@ -35,6 +36,7 @@ class Tenure:
     async def renew(self) -> None:
         """Take the lease under a new epoch: what a run of the old one still writes is refused from now on."""
         self.lease = await self._leases.take(self.row.id)
+        reach("lease taken")
 
     async def release(self) -> None:
         """Give the lease back if it is ours."""

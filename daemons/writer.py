@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from daemons.ballast import RECHECK, Ballast
 from daemons.clock import Clock
 from daemons.errors import Unavailable
+from daemons.killpoints import reach
 from daemons.storage_errors import is_full, sqlite_code, translated
 from daemons.transaction import PendingUnit, Transaction, Unit
 
@@ -140,7 +141,9 @@ class SqliteWriter:
         try:
             self._run_all(connection, raw, batch, is_last_try)
             if raw.in_transaction:
+                reach("before commit")
                 raw.execute("COMMIT")
+                reach("committed")
         except (TransactionGone, sqlite3.Error) as error:
             if not isinstance(error, TransactionGone) and sqlite_code(error) not in _UNDOABLE:
                 # A commit that the disk refused may still have reached it: only the callers can find out.

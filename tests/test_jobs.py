@@ -12,7 +12,7 @@ from daemons.errors import Conflict, ErrorInfo, Invalid, NotFound, UnknownName
 from daemons.job_lists import JobFilter
 from daemons.job_requests import NewJob
 from daemons.jobs import Jobs
-from daemons.outcomes import Completed, Ending, Failed
+from daemons.outcomes import Completed, Ending, Failed, GivenBack
 from daemons.states import JobState, OnStop
 from daemons.values import Job, Progress
 from tests.fake_clock import FakeClock
@@ -268,3 +268,16 @@ async def test_a_job_in_a_long_line_knows_its_place(jobs: Jobs, database: Databa
         "Lane default is full: 2 running, 3 ahead",
         "Not before 2030-01-01 13:00:00 UTC",
     ]
+
+
+async def test_an_end_whose_answer_was_lost_may_be_written_again(jobs: Jobs, database: Database) -> None:
+    await store(database, new(1), new(2))
+    held = await claim(database, 2)
+    ends = [Ending(held[0], Completed("done")), Ending(held[1], GivenBack())]
+    await database.write(lambda tx: job_ends.end_all(tx, ends))
+
+    again = await database.write(lambda tx: job_ends.end_all(tx, ends))
+
+    assert again == [None, None]
+    assert [(await jobs.detail(f"job-00{n}")).refused for n in (1, 2)] == [[], []]
+    assert (await jobs.get("job-002")).state is JobState.QUEUED

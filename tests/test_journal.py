@@ -12,9 +12,9 @@ from daemons.journal import Journal
 from daemons.leases import Leases
 from daemons.roster import DeclaredType, Roster
 from daemons.states import LogLevel
-from daemons.values import DaemonRow
-from tests.recorder import Recorder
+from daemons.values import DaemonRow, Lease, StatusNote
 from tests.fake_clock import FakeClock
+from tests.recorder import Recorder
 
 
 @pytest.fixture
@@ -125,3 +125,20 @@ async def test_no_more_lines_are_kept_than_was_said(journal: Journal, row: Daemo
     await journal.prune(clock.now() - timedelta(days=1), lines_kept=4)
 
     assert [line.message for line in await journal.lines()] == ["6", "7", "8", "9"]
+
+
+async def test_last_words_of_a_removed_daemon_hold_up_nobody_elses(
+    journal: Journal, row: DaemonRow, database: Database
+) -> None:
+    roster = Roster(database)
+    gone = await roster.add("watch", "watch-2", {})
+    journal.log(LogLevel.INFO, "too late", daemon=gone)
+    journal.note_status(
+        Lease(gone.id, "somebody", 1), StatusNote(gone.created_at, gone.created_at, "too late", None, None)
+    )
+    journal.log(LogLevel.INFO, "in time", daemon=row)
+    await roster.remove(gone.name)
+
+    await journal.flush()
+
+    assert [line.message for line in await journal.lines()] == ["in time"]

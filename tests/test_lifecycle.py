@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -244,7 +245,7 @@ class Lifecycles(RuleBasedStateMachine):
     @precondition(lambda self: len(self.killed) < 2)
     @rule(noticed=st.booleans())
     def kill_manager(self, noticed: bool) -> None:
-        """Let the process be gone between two instructions; the next one may see that at once or only by its silence."""
+        """Let the process be gone from one moment to the next; its follower sees that at once, or by its silence."""
         now = self.process.clock.now()
         self.process.let_go = Toy.let_go
         self.killed.append(self.process)
@@ -271,7 +272,7 @@ class Lifecycles(RuleBasedStateMachine):
         for row in self._rows():
             history = self.process.run(self.deck.journal.history(row.id, limit=500))
             moves = [(entry.old, entry.new) for entry in history if entry.kind == "state"]
-            for (_, reached), (left, _) in zip(moves, moves[1:], strict=False):
+            for (_, reached), (left, _) in pairwise(moves):
                 assert reached == left
             for old, new in moves:
                 assert DaemonState(new) in DAEMON_TRANSITIONS[DaemonState(old)]

@@ -15,8 +15,8 @@ from daemons.models import DaemonTable
 from daemons.roster import DeclaredType, Roster
 from daemons.states import DaemonState
 from daemons.status import StatusBoard, StatusLine
-from tests.recorder import Recorder
 from tests.fake_clock import FakeClock
+from tests.recorder import Recorder
 
 
 class Deck:

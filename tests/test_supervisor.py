@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 from collections import Counter
 from datetime import timedelta
 from typing import ClassVar
@@ -20,6 +21,7 @@ from daemons.models import DaemonTable, LeaseTable
 from daemons.options import NEEDS_RESTART, DaemonOptions
 from daemons.roster import DaemonDisabled
 from daemons.states import DaemonState, Desired, JobState, LogLevel, StopMode
+from daemons.watchdog import BLOCKED_AFTER, PERIOD
 from tests.engine_deck import DeckSettings, open_deck
 from tests.fake_clock import FakeClock
 
@@ -665,7 +667,6 @@ async def test_a_deleted_daemon_leaves_no_run(database: Database, clock: FakeClo
         await deck.roster.stop("extra")
         await deck.until("extra", STOPPED)
 
-        await deck.journal.flush()
         await deck.roster.remove("extra")
         await deck.supervisor.settled()
 
@@ -688,3 +689,25 @@ async def test_a_broken_plugin_is_a_failed_row_that_goes_when_it_is_mended(
     assert failed.row.last_error is not None
     assert failed.row.last_error.message == "The plug-in my_daemons could not be taken: No module named 'ghost'"
     assert names == ["watch"]
+
+
+@pytest.mark.databases("sqlite")
+async def test_a_daemon_that_blocks_the_loop_is_named_with_its_line(
+    database: Database, clock: FakeClock, bus: Bus
+) -> None:
+    @daemon("blocker")
+    class Blocker(BaseDaemon):
+        async def run(self) -> None:
+            threading.Event().wait(BLOCKED_AFTER + PERIOD + 0.5)
+            await self.sleep(60)
+
+    async with open_deck(database, clock, bus, Blocker) as deck:
+        await deck.roster.start("blocker")
+        while deck.supervisor.last_block is None:
+            await clock.idle()
+        (line,) = await deck.log_of("blocker")
+
+        assert deck.supervisor.blocks == 1
+        assert line.startswith("The event loop stood still for")
+        assert "test_supervisor.py" in str(deck.supervisor.last_block.frames)
+        assert line.endswith("by blocker.")

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount, WebSocketRoute
+from starlette.routing import BaseRoute, Mount
 
 from daemons.errors import DaemonError
 from daemons.service import Service
 from web.api import access, daemons, descriptions, health, jobs, metrics, openapi, types
-from web.api.events import EventsSocket
+from web.api.events import events_socket
 from web.assets import Assets
 from web.authentication import Authentication
 from web.context import Context
@@ -20,9 +20,10 @@ from web.pages import daemons as daemon_pages
 from web.pages import descriptions as description_pages
 from web.pages import jobs as job_pages
 from web.pages import signin
-from web.pages.live import LiveSocket
+from web.pages.live import live_socket
 from web.problems import Failures, answer_error, answer_http_error
 from web.security import Doors, KnownHosts, PlainPaths, SafeHeaders, SmallBodies, same_origin
+from web.sockets import Sockets
 from web.templating import Templates
 
 CALLS = [
@@ -58,6 +59,7 @@ def create_app(service: Service) -> Starlette:
             Middleware(SmallBodies),
             Middleware(Doors, [PlainPaths(settings.base_path), known_hosts, same_origin]),
             Middleware(Authentication, service.access),
+            Middleware(Sockets, {"/api/events": events_socket, "/live": live_socket}),
         ],
         exception_handlers={DaemonError: answer_error, HTTPException: answer_http_error},
         lifespan=lifespan,
@@ -76,6 +78,4 @@ def _routes(assets: Assets) -> list[BaseRoute]:
         *daemon_pages.ROUTES,
         *job_pages.ROUTES,
         *description_pages.ROUTES,
-        WebSocketRoute("/api/events", EventsSocket()),
-        WebSocketRoute("/live", LiveSocket()),
     ]

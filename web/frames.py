@@ -7,6 +7,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from starlette.types import Message
+
 from daemons.events import DaemonChanged, DaemonRemoved, Event, ItemChanged, JobChanged, JobRemoved, LogWritten
 from daemons.values import Daemon, Job, LogLine
 from web.encoding import encode
@@ -19,7 +21,7 @@ _ENVELOPE_BYTES = 200
 _in_pieces = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Frame:
     """One message to sockets, shared by all that get it.
 
@@ -29,6 +31,11 @@ class Frame:
     seq: int
     key: tuple[str, str] | None
     text: str
+
+    @cached_property
+    def message(self) -> Message:
+        """The same for every socket: a thousand of them are a thousand sends of one object."""
+        return {"type": "websocket.send", "text": self.text}
 
 
 @dataclass(frozen=True)

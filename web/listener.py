@@ -6,19 +6,17 @@ the rest of a send that has to wait becomes one.
 
 import asyncio
 import types
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from typing import Any, NamedTuple, cast
 
 import structlog
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from daemons.clock import Clock
 from daemons.errors import DaemonError
+from web.backlog import Backlog
 from web.frames import Frame
 
-LINES_HELD = 500
-PAGES_HELD = 20
 CLOSE_SECONDS = 1.0
 INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
@@ -30,98 +28,62 @@ _GONE = (OSError, RuntimeError)
 log = structlog.get_logger("daemondeck.web")
 
 
-class Backlog(Protocol):
-    """What waits for a slow socket."""
+class Telling(NamedTuple):
+    """Frames that bring a client up to `seq`."""
 
-    def put(self, frame: Frame) -> None: ...
-
-    def pop(self) -> str | None:
-        """Return the next text to send, or None."""
-        ...
-
-
-class LatestWins:
-    """Keeps the newest frame of each entity, and the newest log lines, in the order of their numbers."""
-
-    def __init__(self, say_dropped: Callable[[int, int], str]) -> None:
-        self._say_dropped = say_dropped
-        self._frames: dict[object, Frame] = {}
-        # Their numbers, oldest first; a dictionary because an empty one is a tenth of an empty deque.
-        self._lines: dict[int, None] = {}
-        self._dropped = 0
-
-    def put(self, frame: Frame) -> None:
-        if frame.key is None:
-            self._put_line(frame)
-            return
-        # Re-inserted at the end: a client that has seen number n has seen everything before it.
-        self._frames.pop(frame.key, None)
-        self._frames[frame.key] = frame
-
-    def _put_line(self, frame: Frame) -> None:
-        if len(self._lines) == LINES_HELD:
-            oldest = next(iter(self._lines))
-            del self._lines[oldest], self._frames[oldest]
-            self._dropped += 1
-        self._lines[frame.seq] = None
-        self._frames[frame.seq] = frame
-
-    def pop(self) -> str | None:
-        if not self._frames:
-            return None
-        first = next(iter(self._frames))
-        if self._dropped:
-            count, self._dropped = self._dropped, 0
-            return self._say_dropped(self._frames[first].seq - 1, count)
-        frame = self._frames.pop(first)
-        self._lines.pop(frame.seq, None)
-        return frame.text
-
-
-class ReadAgain:
-    """Keeps a few frames of page content; when there are more, one `resync` has the page read itself again."""
-
-    def __init__(self, say_resync: Callable[[], str]) -> None:
-        self._say_resync = say_resync
-        self._texts: deque[str] = deque()
-
-    def put(self, frame: Frame) -> None:
-        if len(self._texts) == PAGES_HELD:
-            self._texts.clear()
-            self._texts.append(self._say_resync())
-        self._texts.append(frame.text)
-
-    def pop(self) -> str | None:
-        return self._texts.popleft() if self._texts else None
+    seq: int
+    texts: AsyncIterator[str]
 
 
 class Listener:
     """One accepted socket. Until `begin` has returned, everything offered is kept."""
 
-    __slots__ = ("_abort", "_backlog", "_clock", "_closing", "_send", "_since", "_task", "is_gone", "session_id")
+    __slots__ = (
+        "_abort",
+        "_again",
+        "_backlog",
+        "_clock",
+        "_closing",
+        "_send",
+        "_seq",
+        "_since",
+        "_task",
+        "is_gone",
+        "session_id",
+    )
 
     def __init__(
-        self, send: Send, abort: Callable[[], None], clock: Clock, backlog: Backlog, session_id: str | None
+        self,
+        send: Send,
+        abort: Callable[[], None],
+        clock: Clock,
+        backlog: Backlog,
+        *,
+        again: Callable[[int], Telling],
+        session_id: str | None,
     ) -> None:
         self.session_id = session_id
         self.is_gone = False
-        self._send = send
+        # ASGI promises an awaitable; servers and our middleware give what only coroutines have, a first step.
+        self._send = cast("Callable[[Message], Coroutine[Any, Any, None]]", send)
         self._abort = abort
         self._clock = clock
         self._backlog = backlog
+        # What to tell a client that has seen everything up to a number, after its backlog overflowed.
+        self._again = again
+        self._seq = 0
         # Since when the send in hand has been waiting for the client; None when there is none.
         self._since: float | None = clock.monotonic()
         self._task: asyncio.Task[None] | None = None
         self._closing: tuple[int, str, float] | None = None
 
-    def begin(self, opening: AsyncIterator[str]) -> None:
+    def begin(self, opening: Telling) -> None:
         """Send the opening frames at the client's pace, then what was offered meanwhile; returns at once."""
         self._run(self._begin(opening), "opening of a socket")
 
-    async def _begin(self, opening: AsyncIterator[str]) -> None:
+    async def _begin(self, opening: Telling) -> None:
         try:
-            async for text in opening:
-                await self._tell(text)
+            await self._tell_all(opening)
             await self._catch_up()
         except _GONE:
             self.is_gone = True
@@ -134,7 +96,8 @@ class Listener:
         if self._since is not None:
             self._backlog.put(frame)
         elif not self.is_gone:
-            self._step(self._send({"type": "websocket.send", "text": frame.text}))
+            self._seq = frame.seq
+            self._step(self._send(frame.message))
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket; a client that does not take even that is cut off a second later."""
@@ -176,8 +139,7 @@ class Listener:
             log.error("What a socket is told could not be written.", exc_info=error)
             self.close(INTERNAL_ERROR, "Something went wrong inside.")
 
-    def _step(self, sending: Awaitable[None]) -> None:
-        assert isinstance(sending, Coroutine)
+    def _step(self, sending: Coroutine[Any, Any, None]) -> None:
         try:
             waited_for = sending.send(None)
         except StopIteration:
@@ -196,12 +158,25 @@ class Listener:
             self.is_gone = True
 
     async def _catch_up(self) -> None:
-        while self._closing is None and (text := self._backlog.pop()) is not None:
-            await self._tell(text)
+        while self._closing is None:
+            if (frame := self._backlog.pop()) is not None:
+                await self._tell(frame.text)
+                self._seq = frame.seq
+            elif self._backlog.has_overflowed:
+                # Both at once: what changes from here on is kept again, what changed before is in the telling.
+                self._backlog.has_overflowed = False
+                await self._tell_all(self._again(self._seq))
+            else:
+                break
         if self._closing is not None and not self.is_gone:
             await self._say_close(*self._closing[:2])
         # No await between the last look and this: what is offered from here on is sent directly.
         self._since = None
+
+    async def _tell_all(self, telling: Telling) -> None:
+        async for text in telling.texts:
+            await self._tell(text)
+        self._seq = telling.seq
 
     async def _tell(self, text: str) -> None:
         self._since = self._clock.monotonic()

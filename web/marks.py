@@ -1,4 +1,4 @@
-"""How a state is shown in a word and a mark (never by colour alone), and which commands make sense in it."""
+"""How a state is shown in a word and a mark (never by colour alone), what it says of itself, which commands make sense."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -18,17 +18,18 @@ class Mark:
     tone: Tone
 
 
-_DAEMON_MARKS = {
-    DaemonState.STOPPED: Mark("■", "stopped", "calm"),
-    DaemonState.STARTING: Mark("◔", "starting", "busy"),
+DAEMON_MARKS = {
     DaemonState.RUNNING: Mark("▶", "running", "good"),
-    DaemonState.PAUSED: Mark("‖", "paused", "calm"),
+    DaemonState.STARTING: Mark("◔", "starting", "busy"),
     DaemonState.STOPPING: Mark("◔", "stopping", "busy"),
-    DaemonState.FINISHED: Mark("✓", "finished", "calm"),
     DaemonState.BACKOFF: Mark("↻", "backing off", "warn"),
     DaemonState.FAILED: Mark("✕", "failed", "bad"),
     DaemonState.STUCK: Mark("⚠", "stuck", "bad"),
+    DaemonState.PAUSED: Mark("‖", "paused", "calm"),
+    DaemonState.FINISHED: Mark("✓", "finished", "calm"),
+    DaemonState.STOPPED: Mark("■", "stopped", "calm"),
 }
+"""In the order in which they are counted on the page."""
 _SILENT = Mark("⚠", "silent", "warn")
 _SLEEPING = Mark("◌", "sleeping", "good")
 _DRAINING = Mark("⤓", "draining", "busy")
@@ -41,6 +42,12 @@ _JOB_MARKS = {
     JobState.CANCELLED: Mark("–", "cancelled", "calm"),
 }
 _WAITING = Mark("…", "waiting", "warn")
+_UNSAID = {
+    DaemonState.STARTING: "Starting.",
+    DaemonState.RUNNING: "Nothing said yet.",
+    DaemonState.STOPPING: "Ending.",
+    DaemonState.FINISHED: "Its work is done.",
+}
 _ON_ITS_WAY = {DaemonState.STARTING, DaemonState.RUNNING, DaemonState.BACKOFF}
 
 
@@ -53,12 +60,41 @@ def daemon_mark(daemon: Daemon) -> Mark:
         return _SLEEPING
     if row.state is DaemonState.STOPPING and row.stop_mode == StopMode.DRAIN:
         return _DRAINING
-    return _DAEMON_MARKS[row.state]
+    return DAEMON_MARKS[row.state]
+
+
+def kind_of(daemon: Daemon) -> str | None:
+    """Return the title of the daemon's type, None when its name says the same."""
+    row = daemon.row
+    return None if _letters(row.title) == _letters(row.name) else row.title
+
+
+def reason_of(daemon: Daemon) -> str | None:
+    """Return why the daemon is in its state, None when its newest error says the same."""
+    row = daemon.row
+    return None if row.last_error and row.last_error.message == row.state_reason else row.state_reason
+
+
+def silence_of(daemon: Daemon) -> str:
+    """Return what stands where a daemon has nothing to say."""
+    row = daemon.row
+    never_ran = row.switched_at is None and row.started_at is None
+    return row.state_reason or _UNSAID.get(row.state) or ("Not started yet." if never_ran else "Not running.")
 
 
 def job_mark(job: Job) -> Mark:
     """Return the mark of a job; a queued one that says why is waiting."""
     return _WAITING if job.state is JobState.QUEUED and job.waiting_reason else _JOB_MARKS[job.state]
+
+
+def tries(job: Job) -> str | None:
+    """Return how often the job was tried where that is worth a word."""
+    if job.state in (JobState.RUNNING, JobState.CANCELLING):
+        # A try counts as failed from its beginning, so that a dying process cannot forget it.
+        return f"try {job.failures} of {job.max_attempts}" if job.failures > 1 else None
+    if job.state is JobState.FAILED:
+        return f"gave up at try {job.failures} of {job.max_attempts}"
+    return f"{job.failures} of {job.max_attempts} tries failed" if job.failures else None
 
 
 def daemon_accepts(daemon: Daemon, command: str) -> bool:
@@ -93,3 +129,7 @@ def job_accepts(job: Job, command: str) -> bool:
             return job.is_finished and job.state is not JobState.COMPLETED
         case _:
             raise ValueError(f"{command} is not a command of jobs.")
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())

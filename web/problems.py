@@ -62,12 +62,19 @@ class TooLarge(Invalid):
     code = "ERR_BODY_TOO_LARGE"
 
 
+class TooSlow(Invalid):
+    """The body did not arrive within 30 seconds."""
+
+    code = "ERR_BODY_TOO_SLOW"
+
+
 #: The first class that fits decides; subclasses stand before their parents.
 STATUSES: tuple[tuple[type[DaemonError], int], ...] = (
     (NotSignedIn, 401),
     (ForeignHost, 421),
     (SignInRefused, 401),
     (Denied, 403),
+    (TooSlow, 408),
     (TooLarge, 413),
     (WrongType, 415),
     (Invalid, 422),

@@ -3,6 +3,7 @@
 A deck on 127.0.0.1 is reached by every page its owner's browser visits, so none of them may be left out there.
 """
 
+import asyncio
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
@@ -12,13 +13,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemons.errors import NotFound
 from web.headers import HEADERS
-from web.problems import ForeignHost, ForeignOrigin, TooLarge
+from web.problems import ForeignHost, ForeignOrigin, TooLarge, TooSlow
 
 Door = Callable[[Scope], None]
 
 BODY_BYTES = 1024 * 1024
+BODY_SECONDS = 30.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_WILDCARDS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 - refused, not bound
 _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 # A slash, backslash, NUL or percent sign that hides behind an escape.
 _HIDDEN = re.compile(rb"%(?:2f|5c|00|25)|\\", re.IGNORECASE)
@@ -86,7 +89,7 @@ class PlainPaths:
             raise NotFound("There is nothing behind that path.", code="ERR_PATH")
         if self._base:
             is_full = path == self._base or path.startswith(self._base + "/")
-            scope["path"] = path if is_full else self._base + path
+            scope["path"] = self._base + "/" if path == self._base else path if is_full else self._base + path
             scope["root_path"] = self._base
 
 
@@ -98,7 +101,8 @@ class KnownHosts:
     """
 
     def __init__(self, bind_host: str, allowed_hosts: Sequence[str]) -> None:
-        self._ours = _LOOPBACK | {_bracketed(bind_host.lower())}
+        # Browsers reach 0.0.0.0 too, as a name of its own that nobody was told.
+        self._ours = _LOOPBACK | ({_bracketed(bind_host.lower())} - _WILDCARDS)
         self._allowed = frozenset(host.lower() for host in allowed_hosts)
 
     def __call__(self, scope: Scope) -> None:
@@ -148,7 +152,7 @@ def same_origin(scope: Scope) -> None:
 
 
 class SmallBodies:
-    """Refuses bodies of more than BODY_BYTES, by what they announce and by what arrives."""
+    """Refuses bodies of more than BODY_BYTES, by what they announce and by what arrives, and those that never end."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -161,9 +165,17 @@ class SmallBodies:
             raise TooLarge()
         received = 0
 
+        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+        is_whole = False
+
         async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, is_whole
+            try:
+                async with asyncio.timeout_at(None if is_whole else deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                raise TooSlow() from error
+            is_whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > BODY_BYTES:
                 raise TooLarge()

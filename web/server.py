@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 
 from daemons.settings import Settings, is_loopback
 from web.sockets import ABORT
@@ -109,6 +109,15 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().handle_cont(event)
         self._watch(is_whole=event.fin)
 
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not _is_text(b"".join(self.frames)):
+            # uvicorn would write a traceback for each.
+            self.logger.info("A socket sent what is not text.")
+            self.conn.send_close(CloseCode.INVALID_DATA)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     def _watch(self, *, is_whole: bool) -> None:
         if is_whole and self._deadline is not None:
             self._deadline.cancel()
@@ -152,6 +161,14 @@ def make_server(app: ASGIApp, settings: Settings) -> Server:
         server_header=False,
     )
     return Server(config)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def leave(guests: "Counter[str]", guest: str) -> None:

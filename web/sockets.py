@@ -1,13 +1,15 @@
 """One open socket from accept to close: it is seated, told what is, and listened to."""
 
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from daemons.clock import Clock
-from web.context import viewer_of
-from web.listener import Backlog, Listener
+from daemons.errors import NotFound
+from web.backlog import Backlog
+from web.context import own_path, viewer_of
+from web.listener import Listener, Telling
 from web.live import Audience, Hub
 
 ABORT = "daemondeck.abort"
@@ -17,14 +19,31 @@ FLOOD_SECONDS = 5.0
 FLOOD = 1008
 
 
+class Sockets:
+    """Leads sockets to their applications, past the router: what stands around a socket costs each of its frames."""
+
+    def __init__(self, app: ASGIApp, by_path: Mapping[str, ASGIApp]) -> None:
+        self._app = app
+        self._by_path = by_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            return await self._app(scope, receive, send)
+        app = self._by_path.get(own_path(scope))
+        if app is None:
+            raise NotFound("There is no socket behind that path.")
+        return await app(scope, receive, send)
+
+
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Where a socket belongs: with whom it hears, what it is told first, and what is kept while it is slow."""
+    """Where a socket belongs: with whom it hears, what it is told first, and what while or after it was slow."""
 
     key: Hashable
     make_audience: Callable[[], Audience]
+    opening: Callable[[], Telling]
     backlog: Backlog
-    opening: AsyncIterator[str]
+    again: Callable[[int], Telling]
 
 
 async def serve_socket(hub: Hub, seat: Seat, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,10 +53,11 @@ async def serve_socket(hub: Hub, seat: Seat, scope: Scope, receive: Receive, sen
     await send({"type": "websocket.accept"})
     identity = viewer_of(scope)
     abort = scope.get("extensions", {}).get(ABORT, _nothing)
-    listener = Listener(send, abort, hub.clock, seat.backlog, identity.id if identity else None)
-    # Seated before the first word is said: a change meanwhile arrives twice, never zero times.
+    session_id = identity.id if identity else None
+    listener = Listener(send, abort, hub.clock, seat.backlog, again=seat.again, session_id=session_id)
+    # Seated before it is decided what to say first: a change meanwhile arrives twice, never zero times.
     with hub.seat(seat.key, seat.make_audience, listener):
-        listener.begin(seat.opening)
+        listener.begin(seat.opening())
         # A thousand idle sockets would each keep what they were told first.
         del seat
         # Without this loop the client's pongs and its close would never be read.

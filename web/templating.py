@@ -1,6 +1,5 @@
-"""The templates' environment: everything a page may say about links, times, numbers and states."""
+"""The templates' environment: everything a page may ask for, about links, times, words and states."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -9,12 +8,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from daemons.clock import Clock
-from daemons.values import JsonValue
+from web import marks, wording
 from web.assets import TEMPLATES, Assets
-from web.marks import daemon_accepts, daemon_mark, job_accepts, job_mark
-
-_JSON_CHARACTERS = 20_000
-_JSON_CUT = "\n… cut here: the whole value is in the API"
 
 
 class Templates:
@@ -34,17 +29,32 @@ class Templates:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters.update(iso=iso, utc=utc, pretty_json=pretty_json, number=number)
+        self._environment.filters.update(
+            iso=iso,
+            utc=utc,
+            number=wording.number,
+            duration=wording.duration,
+            short=wording.short,
+            plain=wording.plain,
+            brief=wording.brief,
+            pretty_json=wording.pretty_json,
+            linked=lambda text: wording.linked(text, self.url),
+        )
         self._environment.globals.update(
             url=self.url,
             asset=lambda path: self.url(f"/static/{assets.name(path)}"),
             query=query,
             now=clock.now,
             version=version,
-            daemon_mark=daemon_mark,
-            daemon_accepts=daemon_accepts,
-            job_mark=job_mark,
-            job_accepts=job_accepts,
+            state_marks=marks.DAEMON_MARKS.items(),
+            daemon_mark=marks.daemon_mark,
+            daemon_accepts=marks.daemon_accepts,
+            kind_of=marks.kind_of,
+            reason_of=marks.reason_of,
+            silence_of=marks.silence_of,
+            job_mark=marks.job_mark,
+            job_accepts=marks.job_accepts,
+            tries=marks.tries,
         )
 
     def url(self, path: str) -> str:
@@ -68,18 +78,6 @@ def iso(moment: datetime | str) -> str:
 def utc(moment: datetime | str) -> str:
     """Write a time for people whose browser does not run scripts."""
     return _read(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def number(value: float) -> str:
-    """Write a number with narrow spaces between thousands: 31 841."""
-    text = f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
-    return text.replace(",", "\u202f")
-
-
-def pretty_json(value: JsonValue) -> str:
-    """Write a JSON value on indented lines, cut where a page stops being readable."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    return text if len(text) <= _JSON_CHARACTERS else text[:_JSON_CHARACTERS] + _JSON_CUT
 
 
 def query(filters: Mapping[str, str], **changes: str | None) -> str:

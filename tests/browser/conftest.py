@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from tests.browser.deck import Deck
 
@@ -39,7 +39,7 @@ def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deck]:
 
 @pytest.fixture
 def context(browser: Browser, deck: Deck) -> Iterator[BrowserContext]:
-    """A browser that is signed in to the deck. No script may fail in it, no text may break the security policy."""
+    """A browser that is signed in to the deck."""
     with opened(browser) as context:
         context.add_cookies([deck.session()])
         yield context
@@ -52,7 +52,7 @@ def page(context: BrowserContext) -> Page:
 
 @contextmanager
 def opened(browser: Browser, **settings: Any) -> Iterator[BrowserContext]:
-    """Open a browser without cookies; complain at the end of what its consoles said."""
+    """Open a browser without cookies. No script may fail in it, and nothing break the Content-Security-Policy."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings})
     faults: list[str] = []
     context.on("weberror", lambda failure: faults.append(str(failure.error)))
@@ -72,6 +72,17 @@ def open_live(page: Page, deck: Deck, path: str = "/daemons") -> None:
     expect(page.locator("#chip")).to_have_text("Live")
 
 
-def row_of(page: Page, name: str) -> Any:
+def row_of(page: Page, name: str) -> Locator:
     """Return the row of the daemon of that name."""
     return page.locator(".daemon", has=page.get_by_role("link", name=name, exact=True))
+
+
+def button(row: Locator, name: str) -> Locator:
+    return row.get_by_role("button", name=name, exact=True)
+
+
+def commands_of(page: Page) -> list[str]:
+    """Return the list in which each command that the page sends from now on appears: "start", "stop"."""
+    sent: list[str] = []
+    page.on("request", lambda asked: sent.extend([asked.url.rsplit("/", 1)[1]] * (asked.method == "POST")))
+    return sent

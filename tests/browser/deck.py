@@ -16,6 +16,8 @@ import httpx2
 from tests.chaos.deck_process import PROJECT, READY_SECONDS, TOKEN, environment, free_port
 
 BASE_PATH = "/deck"
+MISCONFIGURED = "misconfigured"
+"""A puppet of this name fails as soon as it is started: the environment gives it an option that is no number."""
 _LINK = re.compile(r"http://\S+/signin\?code=\S+")
 _numbers = count(1)
 
@@ -28,7 +30,7 @@ class Deck:
     def __init__(self, data_dir: Path, *arguments: str, plugins: Sequence[str] = ("tests.browser.puppets",)) -> None:
         self._arguments = arguments
         port = free_port()
-        settings = {"port": str(port), "base_path": BASE_PATH}
+        settings = {"port": str(port), "base_path": BASE_PATH, f"daemons__{MISCONFIGURED}__done": "soon"}
         self._environment = environment(data_dir, plugins, settings=settings)
         self.origin = f"http://127.0.0.1:{port}"
         self._http = httpx2.Client(
@@ -81,9 +83,10 @@ class Deck:
     def url(self, path: str = "/daemons") -> str:
         return self.origin + BASE_PATH + path
 
-    def session(self) -> Any:
+    def session(self, role: str = "admin") -> Any:
         """Sign in, and return the cookie as Playwright takes it."""
-        [code] = parse_qs(urlsplit(self.call("POST", "/api/signin-links", {})["url"]).query)["code"]
+        link = self.call("POST", "/api/signin-links", {"role": role})["url"]
+        [code] = parse_qs(urlsplit(link).query)["code"]
         answer = self._http.post("/signin", data={"code": code}, headers={"Origin": self.origin})
         [(name, value)] = answer.cookies.items()
         return {"name": name, "value": value, "url": self.url("/")}

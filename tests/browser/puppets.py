@@ -89,12 +89,12 @@ class GatedArgs(BaseModel):
 
 @job("gated", conflicts_with={"shy"})
 async def gated(ctx: JobContext, args: GatedArgs) -> dict[str, int]:
-    """Stands at `done` of `total` until the file `gate` is there."""
+    """Stands at `done` of `total` until the file `gate` is there, then logs."""
     await ctx.progress(args.done, args.total, "IMG_0003.jpg")
-    for line in args.logs:
-        await ctx.log(LogLevel.INFO, line)
     while not args.gate.exists():
         await asyncio.sleep(_LOOK)
+    for line in args.logs:
+        await ctx.log(LogLevel.INFO, line)
     return {"described": args.done}
 
 

@@ -17,7 +17,7 @@ import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 
 PROJECT = Path(__file__).parents[2]
-TOKEN = "a-token-for-tests-only"  # noqa: S105
+TOKEN = "a-token-for-tests-only"
 READY_SECONDS = 30.0
 _ADDRESS = re.compile(rb"http://[^/\s]+")
 

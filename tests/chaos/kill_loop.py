@@ -13,56 +13,35 @@ import statistics
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
-
-import httpx2
 
 from tests.chaos.deck_process import DeckProcess
-from tests.chaos.invariants import Findings, check
-from tests.chaos.load import LEDGER
+from tests.chaos.invariants import Findings
+from tests.chaos.promises import FEEDER, Promises
 
-CALLERS = 4
-"""Callers that create jobs at once while the deck lives."""
 LIFE = (0.05, 0.4)
 """Seconds between being ready and being killed, drawn anew each cycle."""
 OPENING = (0.02, 0.9)
 """Seconds between being started and being killed, for the decks that are killed while they open."""
 KILLED_WHILE_OPENING = 0.15
 """Their share."""
-ASKED_AGAIN = 5
-"""Answers of earlier decks that each new one is asked for."""
 CYCLES_BETWEEN_LOOKS = 5
 """Until the daemons are watched coming back, which takes its time."""
-READY_SECONDS, DAEMONS_BACK_SECONDS, DRAIN_SECONDS = 3.0, 10.0, 120.0
-SWITCHED = "chaos_talker"
-
-
-@dataclass
-class Promises:
-    """What decks have answered for, and what was asked of them without an answer."""
-
-    jobs: dict[str, str] = field(default_factory=dict)
-    """Key and id of every job."""
-    unanswered: dict[str, int] = field(default_factory=dict)
-    """Key and number of every job whose order met a dying deck."""
-    desired: set[str] = field(default_factory=lambda: {"off"})
-    """What may be desired of the switched daemon: one word, two while the last command is unanswered."""
-    broken: list[str] = field(default_factory=list)
+READY_SECONDS, DAEMONS_BACK_SECONDS = 3.0, 10.0
 
 
 @dataclass
 class Report:
     """What a loop of kills saw."""
 
+    promises: Promises
     cycles: int = 0
-    promises: Promises = field(default_factory=Promises)
     ready_after: list[float] = field(default_factory=list)
     daemons_back_after: list[float] = field(default_factory=list)
     findings: Findings = field(default_factory=lambda: Findings(0, []))
 
     @property
     def problems(self) -> list[str]:
+        """Say what was lost or is not true."""
         return self.promises.broken + self.findings.problems
 
     @property
@@ -82,109 +61,32 @@ class Report:
 
 async def run(data_dir: Path, database_url: str, cycles: int, seed: int) -> Report:
     """Kill a deck `cycles` times at random moments, let it finish its work, and check what is left."""
-    dice = random.Random(seed)
-    report = Report()
-    ledger = data_dir / "ledger"
-    settings: dict[str, Any] = {"database_url": database_url, "variables": {LEDGER: str(ledger)}}
+    promises = Promises(data_dir, database_url, random.Random(seed))
+    dice = promises.dice
+    report = Report(promises)
     for cycle in range(cycles):
         opens = cycle > 0 and dice.random() < KILLED_WHILE_OPENING
-        async with DeckProcess(data_dir, awaits_ready=not opens, **settings) as deck:
+        async with promises.deck(awaits_ready=not opens) as deck:
             if opens:
                 asyncio.get_running_loop().call_later(dice.uniform(*OPENING), deck.kill)
                 await deck.ended()
             else:
-                await _live_and_die(deck, report, dice, cycle)
+                await _live_and_die(deck, report, cycle)
         report.cycles += 1
-    async with DeckProcess(data_dir, **settings) as deck:
-        await _ask_again(deck, report.promises, dice)
-        await _let_all_work_through(deck)
-        deck.terminate()
-        if code := await deck.ended(15):
-            report.promises.broken.append(f"a polite end had the exit code {code}: {deck.said[-2000:]}")
-    promised = ledger.read_text().split() if ledger.exists() else []
-    report.findings = check(database_url, {*report.promises.jobs.values(), *promised})
+    report.findings = await promises.settle()
     return report
 
 
-async def _live_and_die(deck: DeckProcess, report: Report, dice: random.Random, cycle: int) -> None:
+async def _live_and_die(deck: DeckProcess, report: Report, cycle: int) -> None:
     report.ready_after.append(deck.seconds_to_ready)
-    promises = report.promises
     if cycle == 0:
-        await deck.http.post("/api/daemons/chaos_feeder/start", json={})
+        await deck.http.post(f"/api/daemons/{FEEDER}/start", json={})
     elif cycle % CYCLES_BETWEEN_LOOKS == 0:
-        report.daemons_back_after.append(await deck.running_after("chaos_feeder"))
-    await _ask_again(deck, promises, dice)
-    callers = [asyncio.create_task(_create_jobs(deck, promises)) for _ in range(CALLERS)]
-    callers.append(asyncio.create_task(_switch(deck, promises)))
-    asyncio.get_running_loop().call_later(dice.uniform(*LIFE), deck.kill)
+        report.daemons_back_after.append(await deck.running_after(FEEDER))
+    await report.promises.ask_again(deck)
+    asyncio.get_running_loop().call_later(report.promises.dice.uniform(*LIFE), deck.kill)
+    await report.promises.load(deck)
     await deck.ended()
-    await asyncio.gather(*callers)
-
-
-async def _create_jobs(deck: DeckProcess, promises: Promises) -> None:
-    """Create one job after another until the deck is gone; note what it has answered for."""
-    for number in range(100_000):
-        key = str(uuid4())
-        promises.unanswered[key] = number
-        try:
-            answer = await _order(deck, key, number)
-        except httpx2.HTTPError:
-            return
-        _note(promises, key, answer)
-
-
-async def _switch(deck: DeckProcess, promises: Promises) -> None:
-    """Start and stop a daemon in turn until the deck is gone."""
-    while True:
-        before = next(iter(promises.desired))
-        command, wish = ("stop", "off") if before == "on" else ("start", "on")
-        promises.desired = {before, wish}
-        try:
-            answer = await deck.http.post(f"/api/daemons/{SWITCHED}/{command}", json={})
-        except httpx2.HTTPError:
-            return
-        if answer.status_code == 202:
-            promises.desired = {wish}
-
-
-async def _ask_again(deck: DeckProcess, promises: Promises, dice: random.Random) -> None:
-    """Compare what the deck knows with what decks before it have answered."""
-    shown = (await deck.http.get(f"/api/daemons/{SWITCHED}")).json()["desired"]
-    if shown not in promises.desired:
-        promises.broken.append(f"{SWITCHED} is to be {shown}, and was promised to be {promises.desired}")
-    promises.desired = {shown}
-    keys = list(promises.jobs)
-    for key in dice.sample(keys, min(ASKED_AGAIN, len(keys))):
-        answer = await deck.http.get(f"/api/jobs/{promises.jobs[key]}")
-        if answer.status_code != 200 or answer.json()["key"] != key:
-            promises.broken.append(f"job {promises.jobs[key]} was promised, and is {answer.text[:200]}")
-    for key, number in list(promises.unanswered.items()):
-        _note(promises, key, await _order(deck, key, number))
-
-
-async def _order(deck: DeckProcess, key: str, number: int) -> httpx2.Response:
-    body = {"type": "chaos_step", "args": {"number": number}}
-    return await deck.http.post("/api/jobs", json=body, headers={"Idempotency-Key": key})
-
-
-def _note(promises: Promises, key: str, answer: httpx2.Response) -> None:
-    if answer.status_code not in (200, 201):
-        promises.broken.append(f"an order was answered {answer.status_code}: {answer.text[:200]}")
-        return
-    promises.jobs[key] = answer.json()["id"]
-    promises.unanswered.pop(key, None)
-
-
-async def _let_all_work_through(deck: DeckProcess) -> None:
-    for name in ("chaos_feeder", SWITCHED):
-        await deck.http.post(f"/api/daemons/{name}/stop", json={"mode": "drain"})
-        await deck.until_daemon(name, lambda item: bool(item["state"] == "stopped"))
-    async with asyncio.timeout(DRAIN_SECONDS):
-        while True:
-            answer = await deck.http.get("/api/jobs", params={"state": "queued,running,cancelling", "limit": 1})
-            if not answer.json()["items"]:
-                return
-            await deck.until_job_ended(answer.json()["items"][0]["id"])
 
 
 def _spread(seconds: list[float]) -> str:

@@ -1,10 +1,12 @@
 """What is not exactly JSON, too long, or of another kind is refused, and the message names it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 
+import web.security
 from daemons.errors import StorageFull, Unavailable
 from daemons.service import Service
 from web.security import BODY_BYTES
@@ -132,3 +134,15 @@ async def test_a_method_that_is_not_there_is_405(program: httpx2.AsyncClient, pa
 
     assert answer.status_code == 405
     assert "GET" in answer.headers["allow"]
+
+
+async def test_a_body_that_never_ends_is_408(program: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.security, "BODY_SECONDS", 0.05)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    answer = await program.post("/api/jobs", content=endless(), headers=JSON)
+
+    assert answer.status_code == 408

@@ -95,7 +95,9 @@ async def test_a_message_that_is_too_big_is_closed(served: Served) -> None:
         (b"\x81\x82\x00\x00\x00\x00\xff\xfe", 1007),  # not UTF-8
     ],
 )
-async def test_malformed_frames_are_closed_with_their_code(served: Served, raw: bytes, code: int) -> None:
+async def test_malformed_frames_are_closed_with_their_code_and_without_a_traceback(
+    served: Served, raw: bytes, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
     reader, writer = await served.raw(handshake(served.host, "/api/events?topics=jobs", served.bearer))
     await reader.readuntil(b"\r\n\r\n")
 
@@ -104,6 +106,7 @@ async def test_malformed_frames_are_closed_with_their_code(served: Served, raw: 
 
     at = received.index(b"\x88")
     assert struct.unpack("!H", received[at + 2 : at + 4]) == (code,)
+    assert not [record for record in caplog.records if record.exc_info]
     writer.close()
 
 

@@ -27,6 +27,7 @@ FOREIGN_HOSTS = [
     "localhost.:8420",
     "127.1:8420",
     "2130706433:8420",
+    "0.0.0.0:8420",
     "::1:8420",
     "localhost:8420@evil.example",
     "localhost:8420/",
@@ -36,7 +37,9 @@ FOREIGN_HOSTS = [
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"allowed_hosts": ["deck.example.org", "other.example.org:9999"]})
+    return settings.model_copy(
+        update={"host": "0.0.0.0", "allowed_hosts": ["deck.example.org", "other.example.org:9999"]}
+    )
 
 
 async def test_our_names_are_answered(guest: httpx2.AsyncClient) -> None:

@@ -8,8 +8,9 @@ from starlette.types import Message
 
 from daemons.errors import Unavailable
 from tests.fake_clock import FakeClock
+from web.backlog import HELD_CHARACTERS, LINES_HELD, PAGES_HELD, FewPages, LatestWins
 from web.frames import Frame
-from web.listener import LINES_HELD, PAGES_HELD, LatestWins, Listener, ReadAgain
+from web.listener import Listener, Telling
 
 
 class Client:
@@ -43,15 +44,27 @@ def client() -> Client:
 @pytest.fixture
 async def listener(client: Client, clock: FakeClock) -> Listener:
     """Return a listener that has said nothing yet and is open for frames."""
-    listener = Listener(client.send, client.cut, clock, LatestWins(lambda seq, count: f"{count} dropped"), None)
+    listener = Listener(
+        client.send, client.cut, clock, LatestWins(lambda seq, count: f"{count} dropped"), again=again, session_id=None
+    )
     listener.begin(words())
     await clock.idle()
     return listener
 
 
-async def words(*texts: str) -> AsyncIterator[str]:
-    for text in texts:
-        yield text
+def words(*texts: str, seq: int = 0) -> Telling:
+    """Return what brings a client up to `seq`."""
+
+    async def told() -> AsyncIterator[str]:
+        for text in texts:
+            yield text
+
+    return Telling(seq, told())
+
+
+def again(seq: int) -> Telling:
+    """Return what a client is told that was too slow after `seq`."""
+    return words(f"what came after {seq}", seq=1_000_000)
 
 
 def frame(seq: int, name: str | None = None) -> Frame:
@@ -108,8 +121,22 @@ async def test_lines_are_bounded_and_the_loss_is_told(listener: Listener, client
     assert client.texts[-1] == f"line {LINES_HELD + 10}"
 
 
+async def test_a_client_that_fell_far_behind_is_told_again_from_where_it_was(
+    listener: Listener, client: Client, clock: FakeClock
+) -> None:
+    listener.offer(frame(6, "a"))
+    client.gate.clear()
+    for seq in range(7, 30):
+        listener.offer(Frame(seq, ("job", str(seq)), "x" * (HELD_CHARACTERS // 10)))
+    client.gate.set()
+    await clock.idle()
+    listener.offer(frame(1_000_001, "b"))
+
+    assert client.texts == ["a 6", "x" * (HELD_CHARACTERS // 10), "what came after 7", "b 1000001"]
+
+
 async def test_the_opening_comes_before_what_changed_meanwhile(client: Client, clock: FakeClock) -> None:
-    listener = Listener(client.send, client.cut, clock, LatestWins(lambda seq, count: ""), None)
+    listener = Listener(client.send, client.cut, clock, LatestWins(lambda seq, count: ""), again=again, session_id=None)
     listener.offer(frame(1, "a"))
 
     listener.begin(words("hello", "snapshot"))
@@ -203,8 +230,8 @@ async def test_a_database_that_is_away_closes_for_another_try(client: Client, cl
         yield "hello"
         raise Unavailable()
 
-    listener = Listener(client.send, client.cut, clock, LatestWins(lambda seq, count: ""), None)
-    listener.begin(broken())
+    listener = Listener(client.send, client.cut, clock, LatestWins(lambda seq, count: ""), again=again, session_id=None)
+    listener.begin(Telling(0, broken()))
     await clock.idle()
 
     assert client.took[-1]["code"] == 1013
@@ -217,8 +244,8 @@ async def test_a_fault_of_ours_closes_the_socket(
         yield "hello"
         raise ZeroDivisionError
 
-    listener = Listener(client.send, client.cut, clock, LatestWins(lambda seq, count: ""), None)
-    listener.begin(faulty())
+    listener = Listener(client.send, client.cut, clock, LatestWins(lambda seq, count: ""), again=again, session_id=None)
+    listener.begin(Telling(0, faulty()))
     await clock.advance(1.5)
     listener.check(30)
 
@@ -227,14 +254,15 @@ async def test_a_fault_of_ours_closes_the_socket(
 
 
 async def test_a_page_that_falls_behind_reads_itself_again(client: Client, clock: FakeClock) -> None:
-    listener = Listener(client.send, client.cut, clock, ReadAgain(lambda: "resync"), None)
+    listener = Listener(client.send, client.cut, clock, FewPages(), again=again, session_id=None)
     listener.begin(words())
     await clock.idle()
     client.gate.clear()
-    for seq in range(PAGES_HELD + 3):
+    for seq in range(PAGES_HELD + 5):
         listener.offer(frame(seq, "a"))
 
     client.gate.set()
     await clock.idle()
+    listener.offer(frame(PAGES_HELD + 6, "a"))
 
-    assert client.texts == ["a 0", "resync", f"a {PAGES_HELD + 1}", f"a {PAGES_HELD + 2}"]
+    assert client.texts == ["a 0", "what came after 0", f"a {PAGES_HELD + 6}"]

@@ -103,7 +103,7 @@ async def add_daemon(request: Request, body: NewDaemon) -> Response:
     row = await service(request).add_daemon(
         body.type, body.name, body.configuration, enabled=body.enabled, auto_start=body.auto_start
     )
-    return _shown(request, row, 201, {"Location": request.url.path + "/" + row.name})
+    return _shown(request, row, 201, {"Location": f"{request.scope['path']}/{row.name}"})
 
 
 async def remove_daemon(request: Request) -> Response:

@@ -60,7 +60,7 @@ async def list_jobs(request: Request, query: JobQuery) -> Response:
 async def create_job(request: Request, body: NewJob) -> Response:
     key = _key(request)
     created = await service(request).orders.create(body.type, body.args, key=key, priority=body.priority)
-    headers = {"Location": f"{request.url.path}/{created.job.id}"}
+    headers = {"Location": f"{request.scope['path']}/{created.job.id}"}
     return JsonResponse(created.job.as_dict(), 201 if created.is_new else 200, headers)
 
 

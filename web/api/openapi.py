@@ -22,6 +22,7 @@ _REFUSALS = {
     "403": "Not allowed, or from another site.",
     "404": "There is nothing of that name.",
     "409": "Refused in the present state.",
+    "408": "The body did not arrive in time.",
     "413": "The body is larger than 1 MiB.",
     "415": "The body is not JSON.",
     "421": "The deck is not known under that host name.",
@@ -30,7 +31,7 @@ _REFUSALS = {
     "503": "Busy; see Retry-After.",
     "507": "The disk is full.",
 }
-_WITH_BODY = ("409", "413", "415", "507")
+_WITH_BODY = ("408", "409", "413", "415", "507")
 
 
 def document(calls: Sequence[Call], version: str) -> dict[str, Any]:

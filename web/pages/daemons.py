@@ -46,6 +46,8 @@ async def show_daemon(request: Request) -> Response:
         history=history[::-1],
         jobs=jobs.items,
         options=shown_options(deck.registry, daemon.row, deck.settings),
+        plugin=next((plugin for plugin in deck.registry.broken if plugin.row_name == daemon.row.type), None),
+        stack=deck.supervisor.stack(daemon.name).frames if daemon.live.silent else (),
     )
 
 

@@ -8,10 +8,11 @@ from starlette.types import Receive, Scope, Send
 
 from daemons.clock import Clock
 from daemons.events import DaemonRemoved, JobRemoved, LogWritten
+from web.backlog import FewPages
 from web.context import Context, context_of
 from web.fragments import data_frame, fragments_of, rows_frames
 from web.frames import Change, Frame
-from web.listener import Listener, ReadAgain
+from web.listener import Listener, Telling
 from web.live import Hub
 from web.sockets import Seat, serve_socket
 from web.templating import Templates
@@ -76,12 +77,10 @@ class PageAudience:
             listener.offer(frame)
 
 
-class LiveSocket:
-    """The ASGI application of the pages' socket."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        context = context_of(scope)
-        await serve_socket(context.hub, _seat(context), scope, receive, send)
+async def live_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one viewer."""
+    context = context_of(scope)
+    await serve_socket(context.hub, _seat(context), scope, receive, send)
 
 
 def _seat(context: Context) -> Seat:
@@ -89,10 +88,15 @@ def _seat(context: Context) -> Seat:
     return Seat(
         "pages",
         lambda: PageAudience(context.templates, hub.clock, hub.version),
-        ReadAgain(lambda: data_frame("resync", seq=hub.seq, at=hub.clock.now())),
-        _hello(hub),
+        lambda: Telling(hub.seq, _one(_hello(hub))),
+        FewPages(),
+        lambda seq: Telling(hub.seq, _one(data_frame("resync", seq=hub.seq, at=hub.clock.now()))),
     )
 
 
-async def _hello(hub: Hub) -> AsyncIterator[str]:
-    yield data_frame("hello", seq=hub.seq, at=hub.clock.now(), boot=hub.boot, version=hub.version)
+def _hello(hub: Hub) -> str:
+    return data_frame("hello", seq=hub.seq, at=hub.clock.now(), boot=hub.boot, version=hub.version)
+
+
+async def _one(text: str) -> AsyncIterator[str]:
+    yield text

@@ -3,7 +3,8 @@
 const log = (() => {
   const KEPT = 5000;
   const at = (id) => document.getElementById(id);
-  let waiting = [];
+  const follow = () => follows && at("log")?.scrollTo(0, at("log").scrollHeight);
+  let waiting = [], follows = true;
 
   function drawn(line) {
     const item = at("log-line").content.firstElementChild.cloneNode(true);
@@ -15,13 +16,12 @@ const log = (() => {
   }
 
   function flush() {
-    const list = at("log"), follows = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+    const list = at("log");
     list.append(...waiting.filter((line) => !at(`l-${line.id}`)).map(drawn));
     waiting = [];
     while (list.childElementCount > KEPT) list.firstElementChild.remove();
-    at("log-empty").hidden = true;
     times.write(false);
-    if (follows) list.scrollTop = list.scrollHeight;
+    follow();
   }
 
   function append(line) {
@@ -31,6 +31,9 @@ const log = (() => {
     waiting = [...waiting.slice(1 - KEPT), line];
   }
 
-  at("log")?.scrollTo(0, at("log").scrollHeight);
-  return { append };
+  at("log")?.addEventListener("scroll", ({ target: { scrollHeight, scrollTop, clientHeight } }) => {
+    follows = scrollHeight - scrollTop - clientHeight < 40;
+  });
+  follow();
+  return { append, follow };
 })();

@@ -13,8 +13,10 @@
 
   function show(chip) {
     if (chip) at("chip").textContent = chip;
-    const failed = document.querySelectorAll(".daemon[data-state=failed], .daemon[data-state=stuck]").length;
-    document.title = (offline ? "Offline · " : failed ? `(${failed}!) ` : "") + title;
+    const failed = document.querySelectorAll(".daemon:is([data-state=failed], [data-state=stuck])").length;
+    document.title = (offline ? "Offline · " : failed ? `${failed} failed · ` : "") + title;
+    for (const tally of document.querySelectorAll("[data-tally]"))
+      tally.textContent = document.querySelectorAll(`.daemon[data-state=${tally.dataset.tally}]`).length || "";
     icon.href = offline ? icon.dataset.offline : failed ? icon.dataset.trouble : icon.dataset.live;
     times.write(offline);
   }
@@ -48,10 +50,8 @@
     }, 1500);
   }
 
-  function lacks(content, { rows, of: owner }) {
-    return [...content.matchAll(/<hx-partial id='([^']+)'.*?<\/hx-partial>/gs)].some(
-      ([piece, id]) => id.startsWith(rows) && !at(id) && (!owner || piece.includes(`="${owner}"`)));
-  }
+  const lacks = (content, { rows, of: owner }) => [...content.matchAll(/<hx-partial id='([^']+)'.*?<\/hx-partial>/gs)].some(
+    ([piece, id]) => id.startsWith(rows) && !at(id) && (!owner || piece.includes(`="${owner}"`)));
 
   function frame({ type, content, data, version }) {
     const lists = [...document.querySelectorAll("[data-rows]")];
@@ -84,7 +84,7 @@
     const button = event.submitter;
     if (!offline && button.getAttribute("aria-disabled") !== "true") send(event.target, button);
   });
-  document.addEventListener("htmx:after:swap", () => show());
+  document.addEventListener("htmx:after:swap", () => { show(); log.follow(); });
   at("banner-dismiss").addEventListener("click", () => tell(""));
   setInterval(() => {
     times.write(offline);

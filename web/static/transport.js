@@ -4,13 +4,11 @@
 const transport = (() => {
   let on, connection, boot, abort, fetching, missed = false;
 
-  const selected = (node) => !getSelection().isCollapsed && getSelection().containsNode(node, true);
-
   htmx.registerExtension("rev", {
     htmx_before_morph_node(old, { newNode }) {
       if (!old.dataset?.rev) return true;
       if (+newNode.dataset?.rev < +old.dataset.rev) return false;
-      if (selected(old)) { missed = true; return false; }
+      if (!getSelection().isCollapsed && getSelection().containsNode(old, true)) return !(missed = true);
       on.changed(old, newNode, Boolean(fetching));
       return true;
     },
@@ -19,8 +17,8 @@ const transport = (() => {
   async function read(signal) {
     const answer = await fetch(location.href, { signal, cache: "no-store" });
     if (!answer.ok || answer.redirected) throw new Error(`The page answered ${answer.status}`);
-    const text = await answer.text();
-    await htmx.swap({ sourceElement: document.body, target: "#main", select: "#main", swap: "outerMorph ignoreTitle:true", text });
+    const [target, swap, text] = ["#main", "outerMorph ignoreTitle:true", await answer.text()];
+    await htmx.swap({ sourceElement: document.body, target, select: target, swap, text });
   }
 
   function resync() {

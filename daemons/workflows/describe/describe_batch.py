@@ -7,6 +7,7 @@ from functools import partial
 from pydantic import BaseModel, Field
 
 from daemons.handlers import JobContext, job
+from daemons.killpoints import reach
 from daemons.workflows.describe.batch import Batch, Outcome
 from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Finding, Way, record
 from daemons.workflows.describe.paths import disk_path, wire_path
@@ -71,6 +72,7 @@ async def _accept(
     seen = stamps[outcome.path]
     stamp = FileStamp(seen.path, _or(outcome.size, seen.size), _or(outcome.mtime_ns, seen.mtime_ns))
     finding = Finding(stamp, outcome.seconds, outcome.sha256, outcome.facts, outcome.description, outcome.error)
+    reach("image described")
     await ctx.write(lambda tx: record(tx, way, finding, ctx.job_id))
     if outcome.error:
         result.failed += 1

@@ -1,0 +1,266 @@
+"""Whatever is put in, a real deck answers with a code and a remedy, loses nothing, and goes on with the rest."""
+
+import asyncio
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from tests.acceptance.conftest import DATABASE
+from tests.acceptance.toys import AWKWARD
+from tests.chaos.deck_process import PROJECT, DeckProcess, Item
+from tests.workflows.describe.pictures import landscape
+
+CREATES = 1_000
+AT_ONCE = 50
+LOCK_BUDGET_AND_A_BIT = 9.0
+MB = 1024 * 1024
+in_one_deck = pytest.mark.asyncio(loop_scope="module")
+BROKEN, TAKING, GOOD = "broken_plugin", "taking_plugin", "good_plugin"
+PLUGINS = {
+    BROKEN: "import there_is_no_such_module\n",
+    TAKING: "from daemons import BaseDaemon, daemon\n\n@daemon('demo')\nclass Mine(BaseDaemon):\n"
+    "    async def run(self): ...\n",
+    GOOD: "from daemons import job\n\n@job('good')\nasync def good(ctx): return 'good'\n",
+}
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def deck(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> AsyncIterator[DeckProcess]:
+    """Serve one deck for all that only ask."""
+    data, elsewhere = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("plugins")
+    shutil.copyfile(sqlite_template, data / DATABASE)
+    for name, code in PLUGINS.items():
+        (elsewhere / f"{name}.py").write_text(code)
+    plugins = ["tests.acceptance.toys", "tests.chaos.load", *PLUGINS]
+    async with DeckProcess(data, plugins=plugins, path=[elsewhere]) as deck:
+        yield deck
+
+
+def refusal(answer: httpx2.Response) -> dict[str, Any]:
+    """Return the error of an answer that says what went wrong and what to do."""
+    error: dict[str, Any] = answer.json()["error"]
+    assert error["code"].startswith("ERR_")
+    assert error["message"]
+    return error
+
+
+# Orders.
+
+
+@in_one_deck
+async def test_a_thousand_creates_with_one_key_make_one_job(deck: DeckProcess) -> None:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def create() -> tuple[int, str]:
+        async with gate:
+            body = {"type": "chaos_step", "args": {"number": 1}}
+            answer = await deck.http.post("/api/jobs", json=body, headers={"Idempotency-Key": "the one"})
+            return answer.status_code, answer.json()["id"]
+
+    answers = await asyncio.gather(*(create() for _ in range(CREATES)))
+
+    assert Counter(status for status, _ in answers) == {201: 1, 200: CREATES - 1}
+    assert len({job_id for _, job_id in answers}) == 1
+    listed = (await deck.http.get("/api/jobs", params={"type": "chaos_step"})).json()["items"]
+    assert len(listed) == 1
+
+
+@in_one_deck
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 422),
+        (b'{"type": "chaos_step", "args": {"number": NaN}}', 422),
+        (b'{"type": "chaos_step", "args": {"number": "seven"}}', 422),
+        (b'{"type": "chaos_step", "args": ["' + b"x" * 2 * MB + b'"]}', 413),
+        (b'{"type": "there is none"}', 422),
+    ],
+    ids=["not JSON", "NaN", "a wrong type", "2 MiB", "an unknown type"],
+)
+async def test_an_order_that_cannot_be_taken_is_refused(deck: DeckProcess, body: bytes, status: int) -> None:
+    answer = await deck.http.post("/api/jobs", content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == status
+    refusal(answer)
+
+
+@in_one_deck
+@pytest.mark.parametrize(
+    ("path", "status", "named"),
+    [
+        ("/api/daemons/nobody", 404, "nobody"),
+        ("/api/jobs?sort=colour", 422, "colour"),
+        ("/api/jobs?colour=red", 422, "colour"),
+        ("/api/jobs?state=asleep", 422, "asleep"),
+        ("/api/jobs?cursor=nonsense", 422, "cursor"),
+        ("/api/jobs?limit=0", 422, "limit"),
+        ("/api/descriptions?cursor=nonsense", 422, "cursor"),
+    ],
+)
+async def test_an_unknown_name_is_refused_by_name(deck: DeckProcess, path: str, status: int, named: str) -> None:
+    answer = await deck.http.get(path)
+
+    assert answer.status_code == status
+    assert named in refusal(answer)["message"]
+
+
+@in_one_deck
+@pytest.mark.parametrize(
+    ("configuration", "named"),
+    [({"loudness": "very"}, "loudness"), ({"loudness": -1}, "loudness"), ({"colour": "red"}, "colour")],
+)
+async def test_an_option_that_makes_no_sense_is_refused_by_name(
+    deck: DeckProcess, configuration: Item, named: str
+) -> None:
+    answer = await deck.http.patch("/api/daemons/mumbler", json={"configuration": configuration})
+
+    assert answer.status_code == 422
+    assert named in refusal(answer)["message"]
+    assert (await deck.http.get("/api/daemons/mumbler")).json()["configuration"] == {}
+
+
+# Daemons and plug-ins.
+
+
+@in_one_deck
+async def test_whatever_a_daemon_says_is_shown_short_and_clean(deck: DeckProcess) -> None:
+    async with deck.events("topics=daemons,logs&daemon=mumbler") as events:
+        await deck.http.post("/api/daemons/mumbler/start", json={})
+        seen: list[str] = []
+        for _ in AWKWARD:
+            shown = await events.until(lambda item: said_anew(item, seen))
+            seen.append(shown["current_status"])
+            page = await deck.http.get("/daemons/mumbler")
+            assert page.status_code == 200
+            assert "<script>alert" not in page.text
+            await deck.http.post("/api/daemons/mumbler/wake", json={})
+        last = await events.until(lambda item: item.get("current_status") == "That was all")
+
+    assert all(len(text) <= 500 and text.isprintable() for text in seen)
+    assert [len(text) for text in seen if text.endswith("…")] == [500, 500]
+    assert (len(last["current_job_id"]), len(last["current_job_type"])) == (36, 100)
+    assert (last["state"], last["restarts"]) == ("running", 0)
+
+
+def said_anew(item: Item, seen: list[str]) -> bool:
+    return bool(item.get("current_status")) and item["current_status"] not in seen
+
+
+@in_one_deck
+async def test_a_plugin_that_cannot_be_taken_is_a_failed_row_and_hurts_nobody(deck: DeckProcess) -> None:
+    listed = (await deck.http.get("/api/daemons")).json()["items"]
+
+    failed = {one["type"].removeprefix("plugin:"): one for one in listed if one["state"] == "failed"}
+    texts = {name: next(one for key, one in failed.items() if name in str(one)) for name in (BROKEN, TAKING)}
+    assert "there_is_no_such_module" in texts[BROKEN]["last_error"]["message"]
+    assert texts[TAKING]["last_error"]["code"] == "ERR_NAME_TAKEN"
+    assert "demo" in texts[TAKING]["last_error"]["message"]
+    made = (await deck.http.post("/api/jobs", json={"type": "good"})).json()
+    assert (await deck.until_job_ended(made["id"]))["result"] == "good"
+    assert (await deck.http.post("/api/daemons/demo/start", json={})).status_code == 202
+    await deck.until_daemon("demo", lambda item: bool(item["state"] == "running"))
+
+
+async def test_a_wrong_option_in_the_file_fails_its_daemon_alone(data_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "deck.toml"
+    file.write_text('[daemons.mumbler]\nloudness = "very"\n')
+    settings = {"plugins": ["tests.acceptance.toys", "tests.chaos.load"], "config": str(file)}
+
+    async with DeckProcess(data_dir, **settings) as deck:  # type: ignore[arg-type]
+        for name in ("mumbler", "chaos_talker"):
+            await deck.http.post(f"/api/daemons/{name}/start", json={})
+        failed = await deck.until_daemon("mumbler", lambda item: bool(item["state"] == "failed"))
+        await deck.until_daemon("chaos_talker", lambda item: bool(item["current_status"]))
+
+    assert "loudness" in failed["last_error"]["message"]
+
+
+# Folders.
+
+
+async def test_a_folder_of_oddities_is_described_with_each_oddity_told(data_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "-rf; rm $(echo 'a b')\n"
+    folder.mkdir()
+    landscape(300, 200).save(folder / "whole.jpg")
+    content = (folder / "whole.jpg").read_bytes()
+    for name in (b"new\nline.jpg", b"-rf.jpg", b"\xff\xfe.jpg", b"$(reboot).jpg"):
+        Path(bytes(folder).decode() + "/" + name.decode(errors="surrogateescape")).write_bytes(content)
+    (folder / "truncated.jpg").write_bytes(content[: len(content) // 2])
+    (folder / "text.jpg").write_text("no picture")
+    (folder / "empty.jpg").touch()
+    Image.new("RGB", (1, 1), "red").save(folder / "one.png")
+    Image.new("1", (50_000, 50_000)).save(folder / "huge.png")
+
+    async with DeckProcess(data_dir, "--describe", str(folder)) as deck:
+        async with deck.events("topics=jobs") as events:
+            job = await events.until(lambda item: item["type"] == "describe_batch" and item["state"] == "completed")
+        described = {one["path"]: one for one in (await deck.http.get("/api/descriptions")).json()["items"]}
+        page = await deck.http.get("/descriptions")
+
+    failed = {path: one["error"]["code"] for path, one in described.items() if one["state"] == "failed"}
+    assert failed.keys() == {"truncated.jpg", "text.jpg", "empty.jpg", "huge.png"}
+    assert all(code.startswith("ERR_IMAGE") for code in failed.values())
+    assert described.keys() - failed.keys() >= {"whole.jpg", "-rf.jpg", r"\xff\xfe.jpg", "one.png"}
+    assert job["result"] == {"described": 6, "failed": 4, "known_already": 0}
+    assert page.status_code == 200
+
+
+# The database and its disk.
+
+
+async def test_a_database_locked_by_another_program_is_busy_and_recovers(data_dir: Path) -> None:
+    body = {"type": "chaos_step", "args": {"number": 1}}
+    async with DeckProcess(data_dir) as deck:
+        await deck.http.post("/api/daemons/chaos_talker/start", json={})
+        await deck.until_daemon("chaos_talker", lambda item: bool(item["current_status"]))
+        other = sqlite3.connect(data_dir / DATABASE, isolation_level=None)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            async with asyncio.timeout(LOCK_BUDGET_AND_A_BIT):
+                refused, read = await asyncio.gather(
+                    deck.http.post("/api/jobs", json=body, headers={"Idempotency-Key": "k"}),
+                    deck.http.get("/api/daemons/chaos_talker"),
+                )
+        finally:
+            other.close()
+        async with asyncio.timeout(LOCK_BUDGET_AND_A_BIT):
+            taken = await deck.http.post("/api/jobs", json=body, headers={"Idempotency-Key": "k"})
+        ended = await deck.until_job_ended(taken.json()["id"])
+        spoken = await deck.until_daemon("chaos_talker", lambda item: bool(item["current_status"]))
+
+    assert refused.status_code == 503
+    assert int(refused.headers["retry-after"]) > 0
+    assert "lock" in refusal(refused)["message"]
+    assert read.status_code == 200
+    assert (taken.status_code, ended["state"]) == (201, "completed")
+    assert (spoken["state"], spoken["restarts"]) == ("running", 0)
+
+
+def can_mount(folder: Path) -> bool:
+    """Whether a disk of our own can be made in a namespace of its own."""
+    probe = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", str(folder)]
+    return shutil.which("unshare") is not None and subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+def test_a_data_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    if not can_mount(tmp_path):
+        pytest.skip("no read-only disk can be made here")
+    script = f"mount -t tmpfs -o ro tmpfs {tmp_path} && exec {sys.executable} -m daemons --data-dir {tmp_path} serve"
+
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.returncode == 78
+    assert done.stderr.splitlines()[-1].startswith("ERR_")
+    assert "Traceback" not in done.stderr

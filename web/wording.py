@@ -1,0 +1,81 @@
+"""How values are written for people: numbers, durations, ids, JSON."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+from markupsafe import Markup, escape
+
+from daemons.values import JsonValue
+
+_JSON_CHARACTERS = 20_000
+_JSON_CUT = "\n… cut here: the whole value is in the API"
+_BRIEF_PARTS = 4
+_BRIEF_CHARACTERS = 160
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+_UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+
+def number(value: float) -> str:
+    """Write a number with narrow spaces between thousands: 31 841."""
+    text = f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+    return text.replace(",", "\u202f")
+
+
+def duration(length: timedelta) -> str:
+    """Write a duration in its two largest units: 2 h 4 min, 3.2 s, 40 ms."""
+    seconds = max(0.0, length.total_seconds())
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    left, parts = round(seconds), []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        parts.append(f"{count} {unit}" if count else "")
+    first = next(place for place, part in enumerate(parts) if part)
+    return " ".join(part for part in parts[first : first + 2] if part)
+
+
+def short(identity: object) -> str:
+    """Write the part of an id that a person compares."""
+    return str(identity)[:8]
+
+
+def plain(value: JsonValue) -> str:
+    """Write an option's value: text as it is, nothing as a dash, the rest as JSON on one line."""
+    if value is None or value == "":
+        return "—"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return f"{value:.0f}"
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def brief(result: JsonValue) -> str:
+    """Write a result in a few words, nothing when it does not fit into some: described 8 · failed 1."""
+    if isinstance(result, dict):
+        scalars = {name: value for name, value in result.items() if isinstance(value, str | int | float)}
+        words = [f"{name.replace('_', ' ')} {plain(value)}" for name, value in scalars.items()]
+        text = " · ".join(words[:_BRIEF_PARTS])
+    else:
+        text = plain(result) if isinstance(result, str | int | float) else ""
+    return text if len(text) <= _BRIEF_CHARACTERS else text[:_BRIEF_CHARACTERS] + "…"
+
+
+def pretty_json(value: JsonValue) -> str:
+    """Write a JSON value on indented lines, cut where a page stops being readable."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return text if len(text) <= _JSON_CHARACTERS else text[:_JSON_CHARACTERS] + _JSON_CUT
+
+
+def linked(text: str, url: Callable[[str], str]) -> Markup:
+    """Write a sentence of the engine's about jobs with each id as the way to that job."""
+    link = Markup('<a class="code" href="{}">{}</a>')
+    pieces, end = [], 0
+    for found in _UUID.finditer(text):
+        pieces += [escape(text[end : found.start()]), link.format(url(f"/jobs/{found[0]}"), short(found[0]))]
+        end = found.end()
+    return Markup("").join([*pieces, escape(text[end:])])
