@@ -1,20 +1,32 @@
 """The page never looks alive when the deck is not: requirement 1."""
 
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Deck
-from tests.browser.test_live_page import open_live
+from tests.browser.conftest import button, commands_of, open_live, row_of
+from tests.browser.deck import MISCONFIGURED, Deck
 
 VERDICT = 15_000
 BACK = 10_000
 
 
-def expect_offline(page: Page, within: int = VERDICT) -> None:
-    expect(page.locator("#chip")).to_have_text("Offline", timeout=within)
+@pytest.fixture
+def deck(tmp_path: Path) -> Iterator[Deck]:
+    """A deck of the test's own, to be killed, with a daemon at work and one that failed."""
+    with Deck(tmp_path) as running:
+        running.add("puppet", "night-watch", says="Describing item 3 of 25", done=3, total=25)
+        running.add("puppet", MISCONFIGURED)
+        yield running
+
+
+def expect_offline(page: Page) -> None:
+    expect(page.locator("#chip")).to_have_text("Offline", timeout=VERDICT)
     expect(page.locator("#banner-text")).to_contain_text("What you see is as of")
-    expect(page.locator("body")).to_have_class("role-operator offline")
+    expect(page.locator("body")).to_have_class("role-admin offline")
     expect(page).to_have_title("Offline · Daemons – Daemondeck")
     assert "icon-offline" in (page.locator("link[rel=icon]").get_attribute("href") or "")
     assert page.locator("form[data-command] button:enabled:not(:focus)").count() == 0
@@ -31,13 +43,25 @@ def test_a_killed_deck_is_said_at_once_and_the_page_comes_back_by_itself(page: P
     expect_offline(page)
     deck.start()
     expect(page.locator("#chip")).to_have_text("Live", timeout=BACK)
-    deck.ask("change", name="night_watch", current_status="Back at work")
+    deck.tell("night-watch", says="Back at work")
 
-    expect(page.get_by_text("Back at work")).to_be_visible()
-    expect(page.locator("#banner-text")).to_be_empty()
-    expect(page).to_have_title("(1!) Daemons – Daemondeck")
+    expect(row_of(page, "night-watch")).to_contain_text("Back at work")
+    expect(page.locator("#banner")).to_be_hidden()
+    expect(page).to_have_title("1 failed · Daemons – Daemondeck")
     assert page.locator("form[data-command] button:disabled").count() == 0
     assert page.evaluate("window.sameDocument")
+
+
+def test_what_happened_while_it_was_away_is_on_the_page_that_comes_back(page: Page, deck: Deck) -> None:
+    open_live(page, deck, "/daemons/night-watch")
+
+    deck.kill()
+    expect(page.locator("#chip")).to_have_text("Offline")
+    deck.start()
+    deck.command("night-watch", "stop")
+
+    expect(page.locator("#chip")).to_have_text("Live", timeout=BACK)
+    expect(page.locator(".daemon .mark")).to_contain_text("stopped")
 
 
 def test_a_silent_deck_counts_as_gone_and_may_return(page: Page, deck: Deck) -> None:
@@ -52,8 +76,9 @@ def test_a_silent_deck_counts_as_gone_and_may_return(page: Page, deck: Deck) -> 
 
 def test_a_focused_button_keeps_the_focus_and_refuses_while_offline(page: Page, deck: Deck) -> None:
     open_live(page, deck)
-    stop = page.locator(".daemon", has_text="Night watch").get_by_role("button", name="Stop")
+    stop = button(row_of(page, "night-watch"), "Stop")
     stop.focus()
+    sent = commands_of(page)
 
     deck.kill()
     expect_offline(page)
@@ -65,25 +90,28 @@ def test_a_focused_button_keeps_the_focus_and_refuses_while_offline(page: Page, 
     expect(page.locator("#chip")).to_have_text("Live", timeout=BACK)
     expect(stop).to_be_focused()
     expect(stop).not_to_have_attribute("aria-disabled", "true")
-    assert deck.ask("resync") == []
-
-
-def test_an_ended_session_leads_to_the_sign_in_page(page: Page, deck: Deck) -> None:
-    open_live(page, deck)
-
-    deck.ask("end-session")
-
-    expect(page.locator("#banner")).to_contain_text("You are signed out.")
-    expect(page.get_by_role("link", name="Sign in again")).to_be_visible()
+    assert sent == []
 
 
 def test_the_back_button_returns_to_a_live_page(page: Page, deck: Deck) -> None:
     open_live(page, deck)
-    page.goto(deck.url("/jobs"))
-    expect(page.locator("#chip")).to_have_text("Live")
+    open_live(page, deck, "/jobs")
 
     page.go_back()
     expect(page.locator("#chip")).to_have_text("Live", timeout=BACK)
-    deck.ask("change", name="night_watch", current_status="Seen after going back")
+    deck.tell("night-watch", says="Seen after going back")
 
-    expect(page.get_by_text("Seen after going back")).to_be_visible()
+    expect(row_of(page, "night-watch")).to_contain_text("Seen after going back")
+
+
+def test_signing_out_in_one_tab_ends_the_other_within_a_second(page: Page, context: BrowserContext, deck: Deck) -> None:
+    open_live(page, deck)
+    other = context.new_page()
+    open_live(other, deck, "/jobs")
+
+    other.get_by_role("button", name="Sign out").click()
+    expect(other).to_have_url(deck.url("/signin"))
+
+    expect(page.locator("#banner")).to_contain_text("You are signed out.", timeout=1000)
+    expect(page.get_by_role("link", name="Sign in again")).to_be_visible()
+    expect(page.locator("#chip")).to_have_text("Offline")

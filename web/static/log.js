@@ -31,9 +31,7 @@ const log = (() => {
     waiting = [...waiting.slice(1 - KEPT), line];
   }
 
-  at("log")?.addEventListener("scroll", ({ target: { scrollHeight, scrollTop, clientHeight } }) => {
-    follows = scrollHeight - scrollTop - clientHeight < 40;
-  });
+  at("log")?.addEventListener("scroll", ({ target: list }) => { follows = list.scrollHeight - list.scrollTop - list.clientHeight < 40; });
   follow();
   return { append, follow };
 })();
