@@ -10,12 +10,12 @@ from typing import TypeVar
 from daemons.bus import Bus, Mailbox
 from daemons.clock import SystemClock
 from daemons.database import Database
+from daemons.database.transaction import Transaction
 from daemons.journal import Journal
 from daemons.leases import Leases
 from daemons.roster import DeclaredType, Roster
 from daemons.schema import prepare
 from daemons.status import StatusBoard, StatusLine
-from daemons.transaction import Transaction
 
 T = TypeVar("T")
 

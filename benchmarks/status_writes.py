@@ -10,9 +10,9 @@ from benchmarks.naive import OrmStatuses
 from benchmarks.report import Benchmark, Figure, Rounds, at_least, at_most, interleave, percentile
 from daemons.base import BaseDaemon
 from daemons.clock import SystemClock
-from daemons.daemon_calls import CallServices, DaemonCalls
 from daemons.database import Database
 from daemons.options import DaemonOptions
+from daemons.supervisor.calls import CallServices, DaemonCalls
 
 CALLERS = 50
 WINDOW = 0.6

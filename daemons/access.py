@@ -21,11 +21,11 @@ from sqlalchemy import Row, delete, insert, or_, select, update
 
 from daemons.clock import Clock
 from daemons.database import Database
+from daemons.database.transaction import Transaction
 from daemons.errors import Conflict, Denied, Fatal, NotFound
 from daemons.events import SessionEnded
 from daemons.models import AuditTable, SessionTable, SigninCodeTable, TokenTable
 from daemons.passwords import PasswordVerifier, Throttle
-from daemons.transaction import Transaction
 
 AuthMode = Literal["token", "password", "none"]
 

@@ -12,9 +12,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from daemons.errors import ErrorInfo, Invalid, Permanent
 from daemons.states import LogLevel
+from daemons.subprocess_work.spec import WorkerSpec
 from daemons.text import check_json
 from daemons.values import Job, JsonValue
-from daemons.worker_spec import WorkerSpec
 
 if TYPE_CHECKING:
     from daemons.subprocess_work import Worker

@@ -11,14 +11,14 @@ from sqlalchemy import bindparam, delete, insert, select
 
 from daemons.clock import Clock
 from daemons.database import Database
+from daemons.database.transaction import Transaction
+from daemons.database.write_behind import WriteBehind
 from daemons.events import LogWritten
 from daemons.leases import still_held
 from daemons.models import DaemonHistoryTable, DaemonTable, LogTable, StatusTable
 from daemons.states import LogLevel
 from daemons.text import clean
-from daemons.transaction import Transaction
 from daemons.values import DaemonRow, HistoryEntry, Lease, LogLine, StatusNote
-from daemons.write_behind import WriteBehind
 
 LINE_CHARACTERS = 8_000
 LINES_WAITING = 10_000

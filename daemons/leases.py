@@ -13,9 +13,9 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from daemons.clock import Clock
 from daemons.database import Database
+from daemons.database.transaction import Transaction
 from daemons.errors import LeaseLost, NotFound
 from daemons.models import JobTable, LeaseTable, ManagerTable
-from daemons.transaction import Transaction
 from daemons.values import Lease
 
 LEASE_SECONDS = 15.0

@@ -9,22 +9,22 @@ from typing import NamedTuple, Protocol
 from pydantic import BaseModel
 from sqlalchemy import select
 
-from daemons.attempts import check_hold
 from daemons.bus import Bus
 from daemons.clock import Clock
 from daemons.database import Database
+from daemons.database.transaction import Transaction
 from daemons.dispatch import Dispatcher
 from daemons.errors import Invalid, LeaseLost, UnknownName
 from daemons.events import Event, JobChanged, JobRemoved
 from daemons.handlers import JobSpec
 from daemons.ids import new_id
-from daemons.job_requests import NewJob, cancel, cancel_all, create, retry, unknown_job
-from daemons.job_rows import IS_UNFINISHED, JOBS, Hold, find
 from daemons.jobs import Jobs
+from daemons.jobs.attempts import check_hold
+from daemons.jobs.requests import NewJob, cancel, cancel_all, create, retry, unknown_job
+from daemons.jobs.rows import IS_UNFINISHED, JOBS, Hold, find
 from daemons.journal import record_history
 from daemons.leases import is_held
 from daemons.states import OnStop
-from daemons.transaction import Transaction
 from daemons.values import DaemonRow, Job, JsonValue, Lease
 
 NAME_CHARACTERS = 255

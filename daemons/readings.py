@@ -11,13 +11,13 @@ from sqlalchemy import case, delete, insert, select, update
 
 from daemons.clock import Clock
 from daemons.database import Database
+from daemons.database.transaction import Transaction
+from daemons.database.write_behind import WriteBehind
 from daemons.errors import NotFound
 from daemons.leases import still_held
 from daemons.models import DaemonErrorTable, MetricTable
 from daemons.text import clean
-from daemons.transaction import Transaction
 from daemons.values import Lease, MetricPoint, ReportedError
-from daemons.write_behind import WriteBehind
 
 NAME_CHARACTERS = 100
 UNIT_CHARACTERS = 20

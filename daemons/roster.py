@@ -9,6 +9,7 @@ from uuid import uuid4
 from sqlalchemy import Row, delete, insert, select, update
 
 from daemons.database import Database
+from daemons.database.transaction import Transaction
 from daemons.errors import Conflict, Invalid, NotFound
 from daemons.events import DaemonRemoved, DaemonRowChanged
 from daemons.journal import record_history
@@ -16,7 +17,6 @@ from daemons.leases import add_lease, check_lease
 from daemons.models import DaemonTable
 from daemons.states import DaemonState, Desired, StopMode, check_daemon_transition
 from daemons.text import clean
-from daemons.transaction import Transaction
 from daemons.values import DaemonRow, LastError, Lease
 
 REASON_CHARACTERS = 500

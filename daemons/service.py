@@ -11,34 +11,35 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
 
-from daemons import data_lock, schema
+from daemons import schema
 from daemons.access import Access
-from daemons.ballast import Ballast
 from daemons.base import NAME
 from daemons.bus import Bus
 from daemons.clock import Clock, SystemClock
-from daemons.daemon_calls import CallServices
-from daemons.data_lock import DataLock
 from daemons.database import Database
+from daemons.database.ballast import Ballast
 from daemons.dispatch.embedded import EmbeddedDispatcher
 from daemons.errors import Invalid, Unavailable
 from daemons.executor import Executor
 from daemons.findings import Finding
 from daemons.jobs import Jobs
+from daemons.jobs.retention import Retention
 from daemons.journal import Journal
 from daemons.killpoints import reach
 from daemons.leases import Leases
-from daemons.lifecycle import Engine
 from daemons.orders import Orders
 from daemons.readings import Readings
 from daemons.registry import Registry
-from daemons.retention import Retention
 from daemons.roster import Roster
+from daemons.schema import data_lock
+from daemons.schema.data_lock import DataLock
 from daemons.settings import Settings
 from daemons.status import StatusBoard
+from daemons.subprocess_work.pool import WorkerPool
 from daemons.supervisor import Supervisor
+from daemons.supervisor.calls import CallServices
+from daemons.supervisor.lifecycle import Engine
 from daemons.values import DaemonRow
-from daemons.worker_pool import WorkerPool
 from daemons.workflow import Keepers
 
 GRACE = 6.0

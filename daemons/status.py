@@ -14,6 +14,8 @@ from sqlalchemy import bindparam, exists, select, update
 from daemons.bus import Bus
 from daemons.clock import Clock
 from daemons.database import Database
+from daemons.database.transaction import Transaction
+from daemons.database.write_behind import WriteBehind
 from daemons.errors import Unavailable
 from daemons.events import DaemonChanged, DaemonRemoved, DaemonRowChanged, Event
 from daemons.journal import Journal, record_history
@@ -21,9 +23,7 @@ from daemons.killpoints import reach
 from daemons.models import JOB_ID_CHARACTERS, JOB_TYPE_CHARACTERS, STATUS_CHARACTERS, DaemonTable, LeaseTable
 from daemons.roster import Roster, UnknownDaemon
 from daemons.text import clean
-from daemons.transaction import Transaction
 from daemons.values import Daemon, DaemonRow, Lease, Live, Progress, StatusNote
-from daemons.write_behind import WriteBehind
 
 # Latest wins, also where two connections write (PostgreSQL), and only while the run holds its lease.
 _flush = (

@@ -11,11 +11,11 @@ from sqlalchemy.pool import NullPool
 
 import daemons.workflows
 from daemons import killpoints
-from daemons.engines import normalise_url
+from daemons.database.engines import normalise_url
 from daemons.models import Base
 from daemons.schema import sqlite_path
+from daemons.schema.sqlite_file import require_usable
 from daemons.settings import load_settings
-from daemons.sqlite_file import require_usable
 
 _MANAGERS_TAKE_TURNS = 42_062_029
 """The number of the lock that one upgrade of a PostgreSQL database holds against another."""

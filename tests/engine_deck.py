@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from daemons.bus import Bus
-from daemons.daemon_calls import CallServices
 from daemons.database import Database
 from daemons.dispatch.embedded import EmbeddedDispatcher
 from daemons.events import DaemonChanged
@@ -13,16 +12,17 @@ from daemons.executor import Executor
 from daemons.jobs import Jobs
 from daemons.journal import Journal
 from daemons.leases import Leases
-from daemons.lifecycle import Engine
 from daemons.orders import Orders
 from daemons.readings import Readings
 from daemons.registry import Registry
 from daemons.roster import Roster
 from daemons.states import DaemonState
 from daemons.status import StatusBoard
+from daemons.subprocess_work.pool import WorkerPool
 from daemons.supervisor import Supervisor
+from daemons.supervisor.calls import CallServices
+from daemons.supervisor.lifecycle import Engine
 from daemons.values import Daemon
-from daemons.worker_pool import WorkerPool
 from daemons.workflow import Keepers
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder

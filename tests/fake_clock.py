@@ -12,7 +12,13 @@ _SECONDS_FOR_OTHERS = 1.0
 """Real seconds that one step waits for work in threads and on connections."""
 _ROUNDS = 200
 """Turns of the loop that one step gives to tasks which only yield, and perhaps never stop yielding."""
-_WORK_IN_HAND = ("/aiosqlite/", "/psycopg/", "/daemons/database.py", "/daemons/postgres.py", "/asyncio/threads.py")
+_WORK_IN_HAND = (
+    "/aiosqlite/",
+    "/psycopg/",
+    "/daemons/database/__init__.py",
+    "/daemons/database/postgres.py",
+    "/asyncio/threads.py",
+)
 """A task that waits in one of these goes on by itself: time must not move before it has."""
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from sqlalchemy import delete, func, insert, select
 
-from daemons.ballast import Ballast
 from daemons.bus import Bus
 from daemons.clock import SystemClock
 from daemons.database import Database
-from daemons.engines import normalise_url, sqlite_engine
+from daemons.database.ballast import Ballast
+from daemons.database.engines import normalise_url, sqlite_engine
+from daemons.database.transaction import Transaction
 from daemons.errors import StorageFull
 from daemons.models import Base, LogTable
-from daemons.transaction import Transaction
 
 LINES = 20
 WORDS = "x" * 4_000

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from daemons.ballast import RECHECK, Ballast
+from daemons.database.ballast import RECHECK, Ballast
 from daemons.errors import StorageFull
 from tests.fake_clock import FakeClock
 

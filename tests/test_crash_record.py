@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemons.crash_record import CRASHES_ALLOWED, LONGEST_DELAY, WINDOW, CrashRecord
+from daemons.supervisor.crash_record import CRASHES_ALLOWED, LONGEST_DELAY, WINDOW, CrashRecord
 
 
 def calm_record() -> CrashRecord:

@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, func, insert, literal, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from daemons import engines
 from daemons.bus import Bus
 from daemons.clock import SystemClock
-from daemons.database import Database
-from daemons.engines import normalise_url
+from daemons.database import Database, engines
+from daemons.database.engines import normalise_url
+from daemons.database.transaction import Transaction, Unit
 from daemons.errors import Fatal, Invalid, Unavailable
 from daemons.events import JobRemoved
 from daemons.models import AuditTable, DaemonTable, LogTable, MetricTable
-from daemons.transaction import Transaction, Unit
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
 

@@ -3,8 +3,8 @@ import asyncio
 from sqlalchemy import insert
 
 from daemons.database import Database
+from daemons.database.transaction import Transaction
 from daemons.models import LogTable
-from daemons.transaction import Transaction
 from tests.fake_clock import FakeClock
 
 

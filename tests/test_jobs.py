@@ -6,13 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from daemons import attempts, claims, job_ends, job_requests
 from daemons.database import Database
 from daemons.errors import Conflict, ErrorInfo, Invalid, NotFound, UnknownName
-from daemons.job_lists import JobFilter
-from daemons.job_requests import NewJob
-from daemons.jobs import Jobs
-from daemons.outcomes import Completed, Ending, Failed, GivenBack
+from daemons.jobs import Jobs, attempts, claims
+from daemons.jobs import ends as job_ends
+from daemons.jobs import requests as job_requests
+from daemons.jobs.lists import JobFilter
+from daemons.jobs.outcomes import Completed, Ending, Failed, GivenBack
+from daemons.jobs.requests import NewJob
 from daemons.states import JobState, OnStop
 from daemons.values import Job, Progress
 from tests.fake_clock import FakeClock

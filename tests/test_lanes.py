@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from daemons.lanes import SLOTS, Lane, Lanes
+from daemons.executor.lanes import SLOTS, Lane, Lanes
 
 
 def nothing() -> None:

@@ -14,10 +14,10 @@ from sqlalchemy import create_engine, inspect, text
 
 from daemons import killpoints
 from daemons.clock import SystemClock
-from daemons.engines import normalise_url, sqlite_engine
-from daemons.migrate import configuration
+from daemons.database.engines import normalise_url, sqlite_engine
 from daemons.models import Base
 from daemons.schema import HEAD, REVISIONS, check, current, sqlite_path, upgrade
+from daemons.schema.migrate import configuration
 from tests.test_schema import empty_url, execute
 
 __all__ = ["empty_url"]
@@ -93,7 +93,7 @@ def test_an_upgrade_killed_in_the_middle_leaves_nothing_and_can_be_repeated(
 def migrate(url: str, place: str) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "DAEMONDECK_DATABASE_URL": url, killpoints.VARIABLE: place}
     return subprocess.run(
-        [sys.executable, "-m", "daemons.migrate"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "daemons.schema.migrate"], env=environment, capture_output=True, text=True, check=False
     )
 
 
@@ -143,7 +143,9 @@ def test_an_upgrade_refuses_rows_that_would_point_nowhere(empty_url: str, tmp_pa
 def test_two_managers_that_start_at_once_take_turns_to_upgrade(empty_url: str) -> None:
     environment = {**os.environ, "DAEMONDECK_DATABASE_URL": empty_url}
     managers = [
-        subprocess.Popen([sys.executable, "-m", "daemons.migrate"], env=environment, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-m", "daemons.schema.migrate"], env=environment, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(2)
     ]
 

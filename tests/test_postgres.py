@@ -8,14 +8,13 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from daemons import engines, postgres
 from daemons.bus import Bus
 from daemons.clock import SystemClock
-from daemons.database import Database
+from daemons.database import Database, engines, postgres
+from daemons.database.transaction import Transaction, Unit
 from daemons.errors import Unavailable
 from daemons.events import JobRemoved
 from daemons.models import JobCountTable
-from daemons.transaction import Transaction, Unit
 from tests.recorder import Recorder
 from tests.test_database import line, messages
 

@@ -4,15 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from daemons import claims, job_ends, job_requests
 from daemons.database import Database
+from daemons.database.transaction import Transaction
 from daemons.errors import NotFound
 from daemons.events import JobRemoved
-from daemons.job_requests import NewJob
-from daemons.jobs import Jobs
-from daemons.outcomes import Completed, Ending
-from daemons.retention import Retention
-from daemons.transaction import Transaction
+from daemons.jobs import Jobs, claims
+from daemons.jobs import ends as job_ends
+from daemons.jobs import requests as job_requests
+from daemons.jobs.outcomes import Completed, Ending
+from daemons.jobs.requests import NewJob
+from daemons.jobs.retention import Retention
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
 

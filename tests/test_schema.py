@@ -12,10 +12,10 @@ from sqlalchemy import create_engine, inspect, text
 
 from daemons import schema
 from daemons.clock import SystemClock
-from daemons.engines import normalise_url
+from daemons.database.engines import normalise_url
 from daemons.errors import Fatal
 from daemons.schema import HEAD, DatabaseAway, DatabaseNewer, check, current, prepare, sqlite_path, upgrade
-from daemons.sqlite_file import Unusable, list_backups
+from daemons.schema.sqlite_file import Unusable, list_backups
 from tests.fake_clock import FakeClock
 from tests.postgres_server import PostgresServer
 

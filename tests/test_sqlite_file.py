@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from daemons.data_lock import AlreadyServed, hold, holder
-from daemons.sqlite_file import (
+from daemons.schema.data_lock import AlreadyServed, hold, holder
+from daemons.schema.sqlite_file import (
     BACKUPS_KEPT,
     Unusable,
     back_up,
@@ -64,7 +64,8 @@ def test_an_old_sqlite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_read_only_file_system_is_refused_with_a_remedy(tmp_path: Path) -> None:
     script = (
-        "from pathlib import Path; from daemons.errors import Fatal; from daemons.sqlite_file import require_usable\n"
+        "from pathlib import Path; from daemons.errors import Fatal\n"
+        "from daemons.schema.sqlite_file import require_usable\n"
         f"try: require_usable(Path({str(tmp_path)!r}) / 'deck.db')\n"
         "except Fatal as error: print(error.error_code, error.exit_code, error.message)"
     )
@@ -162,7 +163,7 @@ def test_the_look_for_damage_ends_with_its_budget(path: Path) -> None:
 HOLD = """
 import sys, threading
 from pathlib import Path
-from daemons.data_lock import hold
+from daemons.schema.data_lock import hold
 with hold(Path(sys.argv[1])) as lock:
     lock.tell("http://127.0.0.1:8420")
     print("held", flush=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from daemons.stacks import SLEEP, codes_of_task, stack_of_task
+from daemons.supervisor.stacks import SLEEP, codes_of_task, stack_of_task
 
 
 async def wait_for_ever() -> None:

@@ -17,7 +17,7 @@ import pytest
 from daemons.clock import SystemClock
 from daemons.errors import Conflict, ErrorInfo, Invalid
 from daemons.subprocess_work import Worker
-from daemons.worker_errors import (
+from daemons.subprocess_work.errors import (
     WorkerExited,
     WorkerGarbled,
     WorkerHung,
@@ -26,10 +26,10 @@ from daemons.worker_errors import (
     WorkerOutOfMemory,
     WorkerTaskFailed,
 )
-from daemons.worker_pipes import ResultLines
-from daemons.worker_pool import WorkerPool
+from daemons.subprocess_work.pipes import ResultLines
+from daemons.subprocess_work.pool import WorkerPool
+from daemons.subprocess_work.spec import MEBIBYTE, WorkerSpec
 from daemons.worker_process import EXIT_ORPHANED, PARENT_VARIABLE
-from daemons.worker_spec import MEBIBYTE, WorkerSpec
 
 TOY = Path(__file__).with_name("toy_worker.py")
 
@@ -364,7 +364,7 @@ _MANAGER = """
 import asyncio, sys
 from daemons.clock import SystemClock
 from daemons.subprocess_work import Worker
-from daemons.worker_spec import WorkerSpec
+from daemons.subprocess_work.spec import WorkerSpec
 
 async def main():
     async with Worker(WorkerSpec((sys.executable, "-P", sys.argv[1])), SystemClock()) as worker:

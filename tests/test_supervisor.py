@@ -16,12 +16,12 @@ from daemons.bus import Bus
 from daemons.database import Database
 from daemons.events import DaemonChanged
 from daemons.handlers import JobContext, job
-from daemons.lifecycle import GRACE
 from daemons.models import DaemonTable, LeaseTable
 from daemons.options import NEEDS_RESTART, DaemonOptions
 from daemons.roster import DaemonDisabled
 from daemons.states import DaemonState, Desired, JobState, LogLevel, StopMode
-from daemons.watchdog import BLOCKED_AFTER, PERIOD
+from daemons.supervisor.lifecycle import GRACE
+from daemons.supervisor.watchdog import BLOCKED_AFTER, PERIOD
 from tests.engine_deck import DeckSettings, open_deck
 from tests.fake_clock import FakeClock
 

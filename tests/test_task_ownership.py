@@ -2,7 +2,7 @@
 
 import asyncio
 
-from daemons.task_ownership import Owner, current_owner, on_own_account, tracked_tasks
+from daemons.supervisor.ownership import Owner, current_owner, on_own_account, tracked_tasks
 
 
 async def test_tasks_of_tasks_belong_to_the_same_owner() -> None:

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
 from daemons.database import Database
+from daemons.database.transaction import Transaction
 from daemons.errors import Invalid
 from daemons.models import LogTable
 from daemons.text import JSON_BYTES, JSON_DEPTH, check_json, clean
-from daemons.transaction import Transaction
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 JSON = st.recursive(

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from daemons.watchdog import BLOCKED_AFTER, PERIOD, Block, Watchdog
+from daemons.supervisor.watchdog import BLOCKED_AFTER, PERIOD, Block, Watchdog
 
 
 def compute(enough: threading.Event) -> None:

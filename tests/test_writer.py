@@ -15,13 +15,12 @@ import pytest
 from sqlalchemy import Engine, event, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from daemons import engines
 from daemons.bus import Bus
-from daemons.database import Database
+from daemons.database import Database, engines
+from daemons.database.transaction import Transaction
 from daemons.errors import Invalid, StorageFull, Unavailable
 from daemons.events import JobRemoved
 from daemons.models import LogTable
-from daemons.transaction import Transaction
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
 from tests.test_database import line, messages

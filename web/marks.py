@@ -1,4 +1,4 @@
-"""How a state is shown in a word and a mark (never by colour alone), what it says of itself, which commands make sense."""
+"""How a state is shown: a word and a mark (never colour alone), what it says of itself, which commands make sense."""
 
 from dataclasses import dataclass
 from typing import Literal

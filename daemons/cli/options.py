@@ -62,8 +62,8 @@ class Options:
     @property
     def is_running_here(self) -> bool:
         """Whether a deck of this machine runs on the data, which then only it may write."""
-        from daemons.data_lock import holder
         from daemons.schema import sqlite_path
+        from daemons.schema.data_lock import holder
 
         path = sqlite_path(self.settings.database_url)
         return path is not None and holder(path) is not None

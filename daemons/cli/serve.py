@@ -66,8 +66,8 @@ def serve(
 def _refuse_a_second(settings: Settings) -> None:
     """Raise AlreadyServed where a deck runs on the data: more to the point than that its port is taken."""
     with importing():
-        from daemons.data_lock import hold, holder
         from daemons.schema import sqlite_path
+        from daemons.schema.data_lock import hold, holder
 
     path = sqlite_path(settings.database_url)
     if path is not None and holder(path):

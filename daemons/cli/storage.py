@@ -26,8 +26,8 @@ REVISIONS: Columns = {
 @contextmanager
 def held(options: Options) -> Iterator[str]:
     """Keep every deck off the data and yield its address. Raises AlreadyServed naming the deck that runs on it."""
-    from daemons.data_lock import hold
     from daemons.schema import sqlite_path
+    from daemons.schema.data_lock import hold
 
     url = options.settings.database_url
     options.settings.make_data_dir()

@@ -7,7 +7,7 @@ twice, or say it of a job that ended long ago: the claim decides.
 from collections.abc import Callable
 from typing import Protocol
 
-from daemons.transaction import Transaction
+from daemons.database.transaction import Transaction
 
 Offered = Callable[[str, int], None]
 """Called on the event loop, from anywhere, as often as one likes."""

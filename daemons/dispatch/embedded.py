@@ -3,9 +3,9 @@
 from contextlib import ExitStack
 
 from daemons.bus import Bus
+from daemons.database.transaction import Transaction
 from daemons.dispatch import Offered
 from daemons.events import Event, JobOffered
-from daemons.transaction import Transaction
 
 
 class EmbeddedDispatcher:

@@ -249,7 +249,9 @@ async def test_a_database_locked_by_another_program_is_busy_and_recovers(data_di
 def can_mount(folder: Path) -> bool:
     """Whether a disk of our own can be made in a namespace of its own."""
     probe = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", str(folder)]
-    return shutil.which("unshare") is not None and subprocess.run(probe, capture_output=True, check=False).returncode == 0
+    return (
+        shutil.which("unshare") is not None and subprocess.run(probe, capture_output=True, check=False).returncode == 0
+    )
 
 
 def test_a_data_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

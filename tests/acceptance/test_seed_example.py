@@ -128,5 +128,3 @@ async def stop(deck: DeckProcess, name: str) -> dict[str, Any]:
     answer = await deck.http.post(f"/api/daemons/{name}/stop", json={"mode": "now"})
     assert answer.status_code == 202
     return await deck.until_daemon(name, lambda item: bool(item["state"] == "stopped"), within=15)
-
-

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.engine import URL, Connection, Row
 
-from daemons.engines import normalise_url
+from daemons.database.engines import normalise_url
 from daemons.models import DaemonHistoryTable, DaemonTable, JobAttemptTable, JobTable, LeaseTable
 from daemons.states import DAEMON_TRANSITIONS, FINISHED_JOB_STATES, DaemonState
 
@@ -77,7 +78,7 @@ def _of_job(job: Row[Any], attempts: Sequence[Row[Any]]) -> Iterator[str]:
         yield f"an earlier attempt has an accepted end too: {second}"
     if [row.attempt for row in attempts] not in (_upto(job.attempt - 1), _upto(job.attempt)):
         yield f"its attempts are {[row.attempt for row in attempts]}"
-    if any(late.started_at < early.finished_at for early, late in zip(attempts, attempts[1:], strict=False)):
+    if any(late.started_at < early.finished_at for early, late in pairwise(attempts)):
         yield "an attempt began before the one before it had ended"
     if job.failures > job.max_attempts:
         yield f"it failed {job.failures} times of {job.max_attempts}"
@@ -114,7 +115,7 @@ def _of_daemons(connection: Connection) -> Iterator[str]:
 
 
 def _of_chain(moves: Sequence[tuple[str, str]], present: str) -> Iterator[str]:
-    for (_, reached), (left, _) in zip(moves, moves[1:], strict=False):
+    for (_, reached), (left, _) in pairwise(moves):
         if reached != left:
             yield f"it was {reached} and then left {left}"
     if moves and moves[-1][1] != present:

@@ -1,4 +1,4 @@
-"""A plug-in that keeps a deck busy while it is being killed or stopped: daemons that feed it, jobs that take a while."""
+"""A plug-in that keeps a deck busy while it is killed or stopped: daemons that feed it, jobs that take a while."""
 
 import asyncio
 import os

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from daemons import attempts
 from daemons.errors import Permanent
 from daemons.events import JobChanged
 from daemons.handlers import JobContext, JobFailed, job
+from daemons.jobs import attempts
 from daemons.states import JobState
 from tests.dispatch.job_deck import JobDeck
 from tests.dispatch.toy_jobs import (

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from daemons import attempts, job_ends
 from daemons.database import Database
 from daemons.errors import Conflict, NotFound, Superseded
 from daemons.handlers import JobContext, job
-from daemons.outcomes import Completed, Ending
+from daemons.jobs import attempts
+from daemons.jobs import ends as job_ends
+from daemons.jobs.outcomes import Completed, Ending
 from daemons.states import JobState
 from tests.dispatch.job_deck import JobDeck, soon
 from tests.dispatch.toy_jobs import (

@@ -9,15 +9,15 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy import insert, update
 
-from daemons import claims
+from daemons.database.transaction import Transaction
 from daemons.errors import Unavailable
 from daemons.events import JobChanged
 from daemons.handlers import JobContext, job
-from daemons.job_rows import JOBS
+from daemons.jobs import claims
+from daemons.jobs.rows import JOBS
 from daemons.models import ManagerTable
 from daemons.orders import Created
 from daemons.states import JobState
-from daemons.transaction import Transaction
 from daemons.values import Job
 from tests.dispatch.job_deck import JobDeck
 

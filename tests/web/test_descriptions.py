@@ -3,8 +3,8 @@
 import httpx2
 import pytest
 
+from daemons.database.transaction import Transaction
 from daemons.service import Service
-from daemons.transaction import Transaction
 from daemons.workflows.describe.keeper import FileStamp, Finding, Way, record
 from tests.web.served import Served, next_frame
 from web.api.descriptions import DescriptionPage, DescriptionShape

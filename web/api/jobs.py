@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daemons.errors import Invalid, UnknownName
-from daemons.job_lists import JobFilter
+from daemons.jobs.lists import JobFilter
 from daemons.states import JobState
 from daemons.values import Attempt, JobDetail
 from web.api import shapes

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from daemons.errors import NotFound
 from daemons.events import DaemonChanged, DaemonRemoved, Event, ItemChanged, JobChanged, JobRemoved, LogWritten
-from daemons.job_lists import JobFilter
+from daemons.jobs.lists import JobFilter
 from daemons.service import Service
 from daemons.states import UNFINISHED_JOB_STATES
 from daemons.values import Job

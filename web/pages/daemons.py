@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from daemons.errors import DaemonError, Invalid, UnknownName
-from daemons.job_lists import JobFilter
+from daemons.jobs.lists import JobFilter
 from daemons.registry import Registry
 from daemons.roster import Roster
 from daemons.settings import Settings

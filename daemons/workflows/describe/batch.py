@@ -11,8 +11,14 @@ from typing import Any, Protocol, Self
 
 from daemons.errors import ErrorInfo
 from daemons.subprocess_work import Worker
-from daemons.worker_errors import WorkerError, WorkerHung, WorkerNotStarted, WorkerOutOfMemory, WorkerTaskFailed
-from daemons.worker_spec import MEBIBYTE, WorkerSpec
+from daemons.subprocess_work.errors import (
+    WorkerError,
+    WorkerHung,
+    WorkerNotStarted,
+    WorkerOutOfMemory,
+    WorkerTaskFailed,
+)
+from daemons.subprocess_work.spec import MEBIBYTE, WorkerSpec
 from daemons.workflows.describe.paths import disk_path, wire_path
 
 DESCRIBE_WORKER = WorkerSpec.module(

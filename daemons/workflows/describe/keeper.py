@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, Row, insert, select, update
 
 from daemons.clock import Clock
 from daemons.database import Database
+from daemons.database.transaction import Transaction
 from daemons.errors import ErrorInfo, Invalid, NotFound, UnknownName
 from daemons.events import ItemChanged
 from daemons.text import clean
-from daemons.transaction import Transaction
 from daemons.values import JsonValue, Page
 from daemons.workflows.describe.tables import DescriptionTable
 

@@ -12,9 +12,9 @@ import pytest
 
 from daemons.clock import SystemClock
 from daemons.subprocess_work import Worker
-from daemons.worker_errors import WorkerError, WorkerTaskFailed
-from daemons.worker_pool import WorkerPool
-from daemons.worker_spec import MEBIBYTE, WorkerSpec
+from daemons.subprocess_work.errors import WorkerError, WorkerTaskFailed
+from daemons.subprocess_work.pool import WorkerPool
+from daemons.subprocess_work.spec import MEBIBYTE, WorkerSpec
 from daemons.workflows.describe.batch import DESCRIBE_WORKER, Batch, Outcome
 from daemons.workflows.describe.paths import disk_path, wire_path
 from tests.workflows.describe.pictures import busy, canon_in_berlin, landscape, saved

@@ -74,9 +74,7 @@ async def test_any_name_is_kept_and_shown(
     assert [item.path for item in (await keeper.list()).items] == [shown]
 
 
-async def test_a_failure_is_told_with_its_code(
-    database: Database, keeper: DescriptionKeeper, events: Recorder
-) -> None:
+async def test_a_failure_is_told_with_its_code(database: Database, keeper: DescriptionKeeper, events: Recorder) -> None:
     error = ErrorInfo("ERR_IMAGE_TRUNCATED", "It is cut off.", None, "Copy it again.")
     finding = Finding(FileStamp(b"a.jpg", 1, 2), 0.1, error=error)
     await database.write(lambda tx: record(tx, WAY, finding, "job-1"))

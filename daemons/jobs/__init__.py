@@ -1,0 +1,119 @@
+"""The keeper of jobs: what is stored of them, read back.
+
+Written by units: job_requests.py (daemons and people), claims.py and attempts.py (workers), retention.py (time).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, select
+
+from daemons.clock import Clock
+from daemons.database import Database
+from daemons.errors import ErrorInfo
+from daemons.jobs.claims import Admission
+from daemons.jobs.lists import LIMIT, JobFilter, cursor_after, page_of
+from daemons.jobs.requests import unknown_job
+from daemons.jobs.rows import IS_UNFINISHED, JOB_COLUMNS, JOBS, job_of
+from daemons.jobs.waiting import explain
+from daemons.models import JobAttemptTable, JobCountTable, JobRefusalTable
+from daemons.states import JobState
+from daemons.values import Attempt, Job, JobDetail, Page, Refusal
+
+CHILDREN_SHOWN = 500
+REFUSALS_SHOWN = 100
+ATTEMPTS_SHOWN = 500
+
+_J = JOBS.c
+
+
+class Jobs:
+    """Reads jobs. Each one that waits comes with its reason."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self.admission = Admission()
+        """The rules of the executor in this process; it sets them when it opens."""
+
+    async def get(self, job_id: str) -> Job:
+        """Return one job. Raises NotFound."""
+        found = await self._explained(select(*JOB_COLUMNS).where(_J.id == job_id))
+        if not found:
+            raise unknown_job(job_id)
+        return found[0]
+
+    async def detail(self, job_id: str) -> JobDetail:
+        """Return one job with its attempts, refused writes and children. Raises NotFound."""
+        job = await self.get(job_id)
+        attempts, refusals = JobAttemptTable, JobRefusalTable
+        ended = await self._database.fetch(
+            select(attempts.__table__)
+            .where(attempts.job_id == job_id)
+            .order_by(attempts.attempt.desc())
+            .limit(ATTEMPTS_SHOWN)
+        )
+        refused = await self._database.fetch(
+            select(refusals.__table__)
+            .where(refusals.job_id == job_id)
+            .order_by(refusals.id.desc())
+            .limit(REFUSALS_SHOWN)
+        )
+        children = await self._explained(
+            select(*JOB_COLUMNS).where(_J.parent_id == job_id).order_by(_J.number).limit(CHILDREN_SHOWN)
+        )
+        tries = [_attempt(row) for row in reversed(ended)]
+        # The newest attempt of a running or finished job stands in its own row.
+        if job.started_at is not None and job.attempt > (tries[-1].attempt if tries else 0):
+            outcome = job.state.value if job.is_finished else None
+            error = job.error if job.is_finished else None
+            tries.append(Attempt(job.attempt, job.worker or "", job.started_at, job.finished_at, outcome, error))
+        return JobDetail(job, tries, [_refusal(row) for row in reversed(refused)], [*children])
+
+    async def list(
+        self,
+        chosen: JobFilter | None = None,
+        *,
+        sort: str = "-created_at",
+        cursor: str | None = None,
+        limit: int = LIMIT,
+    ) -> Page:
+        """Return one page of the jobs that `chosen` describes. Raises Invalid for a bad sort, cursor or limit."""
+        statement = page_of(chosen or JobFilter(), sort, cursor, limit)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(statement)).all()
+            shown = await explain(connection, map(job_of, rows[:limit]), self.admission, self._clock.now())
+        return Page(shown, cursor_after(rows[limit - 1], sort) if len(rows) > limit else None)
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many jobs are in each state now; every state is named."""
+        rows = await self._database.fetch(select(_J.state, func.count()).group_by(_J.state))
+        found = dict(map(tuple, rows))
+        return {state.value: found.get(state.value, 0) for state in JobState}
+
+    async def ended_counts(self) -> dict[tuple[str, str], int]:
+        """Return how many jobs of each (type, state) ever ended, those removed by retention too."""
+        kept = select(_J.type, _J.state, func.count()).where(~IS_UNFINISHED).group_by(_J.type, _J.state)
+        removed = select(JobCountTable.type, JobCountTable.state, func.sum(JobCountTable.count)).group_by(
+            JobCountTable.type, JobCountTable.state
+        )
+        totals: dict[tuple[str, str], int] = {}
+        async with self._database.read() as connection:
+            for statement in (kept, removed):
+                for job_type, state, count in await connection.execute(statement):
+                    totals[job_type, state] = totals.get((job_type, state), 0) + int(count)
+        return totals
+
+    async def _explained(self, statement: Any) -> Sequence[Job]:
+        async with self._database.read() as connection:
+            rows = (await connection.execute(statement)).all()
+            return await explain(connection, map(job_of, rows), self.admission, self._clock.now())
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    error = ErrorInfo.from_dict(row.error) if row.error else None
+    return Attempt(row.attempt, row.worker, row.started_at, row.finished_at, row.outcome, error)
+
+
+def _refusal(row: Row[Any]) -> Refusal:
+    return Refusal(row.at, row.attempt, row.worker, row.what, row.detail)
