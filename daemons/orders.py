@@ -73,14 +73,16 @@ class Orders:
         lease: Lease | None = None,
         daemon: DaemonRow | None = None,
         run_after: datetime | None = None,
+        job_id: str | None = None,
     ) -> Created:
         """Return a durable job: a new one, or the earlier one of that `key` (ever) or `unique` name (unfinished).
 
+        `job_id`: an id from `new_id`, for who may have to ask twice.
         Raises UnknownName, Invalid, NotFound for the parent, Conflict (ERR_KEY_REUSED), LeaseLost.
         """
         spec = self.spec(type)
         new = NewJob(
-            id=new_id(),
+            id=job_id or new_id(),
             type=type,
             args=spec.accept(args),
             lane=spec.lane,

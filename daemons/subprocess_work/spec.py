@@ -47,6 +47,6 @@ class WorkerSpec:
 def _import_roots() -> list[str]:
     """Return where the child finds this package and what PYTHONPATH named, wherever it is started."""
     inherited = [Path(entry).resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    here = Path(__file__).resolve().parents[1]
+    here = Path(__file__).resolve().parents[2]
     installed = {Path(entry).resolve() for entry in site.getsitepackages()}
     return list(dict.fromkeys(str(root) for root in (*inherited, here) if root not in installed))

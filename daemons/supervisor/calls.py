@@ -3,7 +3,8 @@
 import asyncio
 import math
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -11,7 +12,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from daemons.clock import Clock
-from daemons.errors import LeaseLost, UnknownName
+from daemons.errors import LeaseLost, Unavailable, UnknownName
+from daemons.ids import new_id
 from daemons.journal import Journal
 from daemons.log_rate import LogRate
 from daemons.options import DaemonOptions
@@ -28,6 +30,7 @@ T = TypeVar("T")
 _BYTES_SHOWN = 10_000
 _LONGEST_COUNTDOWN = 10 * 365 * 86_400.0
 _PACE_OF_THE_ABANDONED = 1.0
+_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,45 +187,56 @@ class DaemonCalls:
             self._line.waiting(None, None)
 
     async def create_job(self, type: str, args: JsonValue | BaseModel, **wishes: Any) -> Job:
-        """Return a stored job of this daemon. Raises LeaseLost once the run is over."""
+        """Return a stored job of this daemon, once the database can be had. Raises LeaseLost once the run is over."""
         if not self._is_here():
             return await self._at_home(self.create_job(type, args, **wishes))
-        created = await self._fenced(
-            self._services.orders.create(type, args, lease=self.lease, daemon=self._row, **wishes)
-        )
+        wishes |= {"lease": self.lease, "daemon": self._row, "job_id": new_id()}
+        created = await self._fenced(lambda: self._services.orders.create(type, args, **wishes))
         return created.job
 
     async def wait_for(self, job_id: str) -> Job:
         """Return the job once it is finished."""
         if not self._is_here():
             return await self._at_home(self.wait_for(job_id))
-        self._line.waiting(f"Waiting for job {job_id}", None)
-        try:
-            return await self._fenced(self._services.orders.wait(job_id))
-        finally:
-            self._line.waiting(None, None)
+        return await self._fenced(lambda: self._services.orders.wait(job_id), f"Waiting for job {job_id}")
 
     async def cancel_job(self, job_id: str, reason: str | None) -> Job:
         """Ask for the end of a job."""
         if not self._is_here():
             return await self._at_home(self.cancel_job(job_id, reason))
         why = reason or f"cancelled by {self.name}"
-        return await self._fenced(self._services.orders.cancel(job_id, reason=why, lease=self.lease))
+        return await self._fenced(lambda: self._services.orders.cancel(job_id, reason=why, lease=self.lease))
 
     # How.
 
-    async def _fenced(self, call: Coroutine[Any, Any, T]) -> T:
-        """Await the engine's part of a call; a run that has lost its lease ends, even if it catches the error."""
-        if self._is_over or self.has_lost_lease:
-            call.close()
-            raise LeaseLost("This run of the daemon is over.")
+    async def _fenced(self, call: Callable[[], Coroutine[Any, Any, T]], reason: str | None = None) -> T:
+        """Await the engine's part of a call, again and again while the database is away.
+
+        A run that has lost its lease ends, even if it catches the error.
+        """
+        while not (self._is_over or self.has_lost_lease):
+            try:
+                with self._waiting(reason), on_own_account():
+                    return await call()
+            except LeaseLost:
+                self.has_lost_lease = True
+                self._end_run()
+                raise
+            except Unavailable as error:
+                with self._waiting(f"Waiting: {error.message}"), on_own_account():
+                    await self._services.clock.sleep(_RETRY_SECONDS)
+        raise LeaseLost("This run of the daemon is over.")
+
+    @contextmanager
+    def _waiting(self, reason: str | None) -> Iterator[None]:
+        if reason is None:
+            yield
+            return
+        self._line.waiting(reason, None)
         try:
-            with on_own_account():
-                return await call
-        except LeaseLost:
-            self.has_lost_lease = True
-            self._end_run()
-            raise
+            yield
+        finally:
+            self._line.waiting(None, None)
 
     async def _end_here_if_idle(self) -> None:
         if self._is_over:

@@ -3,8 +3,10 @@
 import asyncio
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -199,7 +201,7 @@ async def test_a_folder_of_oddities_is_described_with_each_oddity_told(data_dir:
     (folder / "text.jpg").write_text("no picture")
     (folder / "empty.jpg").touch()
     Image.new("RGB", (1, 1), "red").save(folder / "one.png")
-    Image.new("1", (50_000, 50_000)).save(folder / "huge.png")
+    (folder / "huge.png").write_bytes(png_of(50_000, 50_000))
 
     async with DeckProcess(data_dir, "--describe", str(folder)) as deck:
         async with deck.events("topics=jobs") as events:
@@ -209,10 +211,21 @@ async def test_a_folder_of_oddities_is_described_with_each_oddity_told(data_dir:
 
     failed = {path: one["error"]["code"] for path, one in described.items() if one["state"] == "failed"}
     assert failed.keys() == {"truncated.jpg", "text.jpg", "empty.jpg", "huge.png"}
-    assert all(code.startswith("ERR_IMAGE") for code in failed.values())
+    assert all(code.startswith("ERR_") for code in failed.values())
     assert described.keys() - failed.keys() >= {"whole.jpg", "-rf.jpg", r"\xff\xfe.jpg", "one.png"}
     assert job["result"] == {"described": 6, "failed": 4, "known_already": 0}
     assert page.status_code == 200
+
+
+def png_of(width: int, height: int) -> bytes:
+    """Return a picture that is small as a file and huge in memory."""
+    row = zlib.compress(bytes(width // 8 + 1))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", row) + chunk(b"IEND", b"")
 
 
 # The database and its disk.
@@ -252,6 +265,36 @@ def can_mount(folder: Path) -> bool:
     return (
         shutil.which("unshare") is not None and subprocess.run(probe, capture_output=True, check=False).returncode == 0
     )
+
+
+async def test_a_full_disk_refuses_new_work_keeps_what_was_taken_and_heals(tmp_path: Path) -> None:
+    if not can_mount(tmp_path):
+        pytest.skip("no small disk can be made here")
+    small = ("unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size=64m tmpfs {tmp_path} && exec "$@"', "sh")
+    taken: list[str] = []
+    async with DeckProcess(tmp_path, wrapper=small) as deck:
+        foreign = Path(f"/proc/{deck.pid}/root{tmp_path}/somebody else's")
+        foreign.write_bytes(bytes(shutil.disk_usage(foreign.parent).free - 3 * MB))
+        while (answer := await order_bulk(deck)).status_code == 201:
+            taken.append(answer.json()["id"])
+        kept = [(await deck.http.get(f"/api/jobs/{job_id}")).status_code for job_id in taken]
+        page = await deck.http.get("/")
+
+        foreign.unlink()
+        async with asyncio.timeout(15):
+            while (healed := await order_bulk(deck)).status_code == 507:
+                pass
+        ended = await deck.until_job_ended(healed.json()["id"])
+
+    assert answer.status_code == 507
+    assert refusal(answer)["code"] == "ERR_DISK_FULL"
+    assert kept == [200] * len(taken)
+    assert page.status_code == 200
+    assert ended["state"] == "completed"
+
+
+async def order_bulk(deck: DeckProcess) -> httpx2.Response:
+    return await deck.http.post("/api/jobs", json={"type": "chaos_bulk", "args": {"padding": "x" * 200_000}})
 
 
 def test_a_data_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

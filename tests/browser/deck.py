@@ -25,7 +25,10 @@ Item = dict[str, Any]
 
 
 class Deck:
-    """`daemondeck serve` on one data directory and port. Starts with `with`; may be killed and started again."""
+    """`daemondeck serve` on one data directory and port. Starts with `with`; may be killed and started again.
+
+    `link` is the one that the newest start printed; it signs in once.
+    """
 
     def __init__(self, data_dir: Path, *arguments: str, plugins: Sequence[str] = ("tests.browser.puppets",)) -> None:
         self._arguments = arguments
@@ -36,8 +39,6 @@ class Deck:
         self._http = httpx2.Client(
             base_url=self.origin + BASE_PATH, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=15, trust_env=False
         )
-        self.link = ""
-        """The link that the newest start printed; it signs in once."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -51,7 +52,7 @@ class Deck:
 
     def start(self) -> None:
         """Return once it serves. Raises AssertionError with what it said when it does not."""
-        self.said: list[str] = []
+        self.link, self.said = "", list[str]()
         self._told = threading.Event()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "daemons", "serve", *self._arguments],
@@ -65,8 +66,8 @@ class Deck:
         )
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
-        ready = self._told.wait(READY_SECONDS) and self._process.poll() is None
-        assert ready, "".join(self.said)
+        self._told.wait(READY_SECONDS)
+        assert self.link, "".join(self.said)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""

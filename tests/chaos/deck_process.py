@@ -57,7 +57,7 @@ class DeckProcess:
     """`daemondeck serve` on a data directory, from enter to exit; whoever leaves it alive has it killed.
 
     Entering waits until it serves, unless `awaits_ready` is False. `path`: folders of further plug-ins;
-    `variables`: environment beyond our own settings.
+    `variables`: environment beyond our own settings; `wrapper`: a program that becomes the deck by itself.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class DeckProcess:
         path: Sequence[Path] = (),
         awaits_ready: bool = True,
         variables: Mapping[str, str] | None = None,
+        wrapper: Sequence[str] = (),
         **settings: str,
     ) -> None:
         self._data_dir = data_dir
@@ -76,6 +77,7 @@ class DeckProcess:
         self._path = path
         self._awaits_ready = awaits_ready
         self._variables = variables or {}
+        self._wrapper = wrapper
         self._settings = settings
         self.url = ""
         self.output: list[bytes] = []
@@ -84,6 +86,7 @@ class DeckProcess:
     async def __aenter__(self) -> Self:
         self._began = asyncio.get_running_loop().time()
         self._process = await asyncio.create_subprocess_exec(
+            *self._wrapper,
             sys.executable,
             "-m",
             "daemons",

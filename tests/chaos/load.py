@@ -32,6 +32,16 @@ async def chaos_step(ctx: JobContext, args: StepArgs) -> dict[str, int]:
     return {"number": args.number}
 
 
+class BulkArgs(BaseModel):
+    padding: str
+
+
+@job("chaos_bulk")
+async def chaos_bulk(ctx: JobContext, args: BulkArgs) -> int:
+    """Carry much, do little."""
+    return len(args.padding)
+
+
 class GateArgs(BaseModel):
     gate: Path
 
