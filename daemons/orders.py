@@ -78,8 +78,9 @@ class Orders:
         """Return a durable job: a new one, or the earlier one of that `key` (ever) or `unique` name (unfinished).
 
         `job_id`: an id from `new_id`, for who may have to ask twice.
-        Raises UnknownName, Invalid, NotFound for the parent, Conflict (ERR_KEY_REUSED), LeaseLost.
+        Raises UnknownName, Invalid, NotFound for the parent, Conflict (ERR_KEY_REUSED), LeaseLost, StorageFull.
         """
+        self._database.require_space()
         spec = self.spec(type)
         new = NewJob(
             id=job_id or new_id(),

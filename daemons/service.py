@@ -227,6 +227,7 @@ class Service:
                 oldest = self.clock.now() - timedelta(days=self.settings.retention_days)
                 await self.journal.prune(oldest, lines_kept=self.settings.log_lines_kept)
                 await self.readings.prune(oldest)
+                await self.access.sweep()
             await self.clock.sleep(HOUSEKEEPING_SECONDS)
 
 

@@ -120,7 +120,7 @@ def test_the_plan_refuses_what_it_should() -> None:
     assert complaint("clients.stash", "roster") is not None
     assert complaint("web.live", "supervisor") is not None
     assert complaint("web.live", "models") is not None
-    assert complaint("web.api.descriptions", "workflows.describe.keeper") is None
+    assert complaint("web.api.describe", "workflows.describe.keeper") is None
     assert complaint("web.live", "workflows.describe.keeper") is not None
     assert complaint("service", "web.app") is not None
 

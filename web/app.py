@@ -10,14 +10,14 @@ from starlette.routing import BaseRoute, Mount
 
 from daemons.errors import DaemonError
 from daemons.service import Service
-from web.api import access, daemons, descriptions, health, jobs, metrics, openapi, types
+from web.api import access, daemons, describe, health, jobs, metrics, openapi, types
 from web.api.events import events_socket
 from web.assets import Assets
 from web.authentication import Authentication
 from web.context import Context
 from web.live import Hub
 from web.pages import daemons as daemon_pages
-from web.pages import descriptions as description_pages
+from web.pages import describe as describe_pages
 from web.pages import jobs as job_pages
 from web.pages import signin
 from web.pages.live import live_socket
@@ -30,7 +30,7 @@ CALLS = [
     *daemons.CALLS,
     *jobs.CALLS,
     *types.CALLS,
-    *descriptions.CALLS,
+    *describe.CALLS,
     *access.CALLS,
     *health.CALLS,
     *metrics.CALLS,
@@ -77,5 +77,5 @@ def _routes(assets: Assets) -> list[BaseRoute]:
         *signin.ROUTES,
         *daemon_pages.ROUTES,
         *job_pages.ROUTES,
-        *description_pages.ROUTES,
+        *describe_pages.ROUTES,
     ]

@@ -36,6 +36,8 @@ READ_BUDGET = 10.0
 class Writer(Protocol):
     """Takes units and delivers each of them once, after its commit or with its error."""
 
+    @property
+    def waiting(self) -> int: ...
     def submit(self, unit: Unit[Any], durable: bool) -> "asyncio.Future[Any]": ...
 
 
@@ -87,6 +89,11 @@ class Database:
         """
         result: T = await self._writer.submit(unit, durable)
         return result
+
+    @property
+    def waiting(self) -> int:
+        """How many units are in line to be written."""
+        return self._writer.waiting
 
     def require_space(self) -> None:
         """Raise StorageFull while the disk is full. Asked before new work is taken in, not before any write."""

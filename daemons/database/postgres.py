@@ -59,6 +59,11 @@ class PostgresWriter:
             await asyncio.gather(*late, return_exceptions=True)
         await self._engine.dispose()
 
+    @property
+    def waiting(self) -> int:
+        """Units that were not answered yet."""
+        return len(self._tasks)
+
     def submit(self, unit: Unit[Any], durable: bool) -> "asyncio.Future[Any]":
         """Carry `unit` out, whether or not its caller stays; the result is delivered after the commit."""
         if self._closing:

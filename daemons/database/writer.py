@@ -69,6 +69,11 @@ class SqliteWriter:
             self._wake.notify()
         await self._closed.wait()
 
+    @property
+    def waiting(self) -> int:
+        """Units that the thread has not taken yet."""
+        return len(self._line)
+
     def submit(self, unit: Unit[Any], durable: bool) -> "asyncio.Future[Any]":
         """Put `unit` in line; its result is delivered on the event loop after the commit."""
         pending = PendingUnit(unit, durable, self._clock.monotonic(), self._loop.create_future())

@@ -7,7 +7,7 @@ from daemons.database.transaction import Transaction
 from daemons.service import Service
 from daemons.workflows.describe.keeper import FileStamp, Finding, Way, record
 from tests.web.served import Served, next_frame
-from web.api.descriptions import DescriptionPage, DescriptionShape
+from web.api.describe import DescriptionPage, DescriptionShape
 
 WAY = Way(b"/photos", "basic")
 

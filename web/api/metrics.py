@@ -63,6 +63,9 @@ class _Reading(Collector):
     def _process(self) -> Iterator[Metric]:
         hub, journal = self.context.hub, self.context.service.journal
         yield GaugeMetricFamily("daemondeck_event_loop_lag_seconds", "How late the event loop last was.", hub.lag)
+        service = self.context.service
+        yield GaugeMetricFamily("daemondeck_units_waiting", "Writes in line.", service.database.waiting)
+        yield CounterMetricFamily("daemondeck_loop_blocks", "Times the loop stood still.", service.supervisor.blocks)
         yield GaugeMetricFamily("daemondeck_sockets", "Open sockets.", len(hub.listeners))
         yield CounterMetricFamily("daemondeck_changes", "Changes told to sockets.", hub.seq)
         yield CounterMetricFamily("daemondeck_sockets_stalled", "Sockets cut for not reading.", hub.stalled_listeners)

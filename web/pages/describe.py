@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from web.api.descriptions import DescriptionQuery, find
+from web.api.describe import DescriptionQuery, find
 from web.context import templates, viewer
 from web.parsing import read_query
 
