@@ -27,6 +27,10 @@ install: .venv/installed
 	$(PIP) install --editable '.[test]'
 	@touch $@
 
+.venv/installed-for-benchmarks: pyproject.toml .venv/installed
+	$(PIP) install --editable '.[bench]'
+	@touch $@
+
 run: install
 	@case "$$DESCRIBED" in '~'|'~/'*) DESCRIBED="$$HOME$${DESCRIBED#\~}";; esac; \
 		exec $(BIN)/daemondeck serve $${DESCRIBED:+--describe "$$DESCRIBED"}
@@ -42,7 +46,7 @@ check: .venv/installed-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed-for-tests
+bench: .venv/installed-for-benchmarks
 	$(BIN)/python -m benchmarks
 
 clean:

@@ -8,6 +8,7 @@ import sys
 import time
 
 from benchmarks import job_queue, sockets, startup, status_writes
+from benchmarks.engine import fsync_milliseconds
 from benchmarks.report import Benchmark
 
 BENCHMARKS = [*status_writes.BENCHMARKS, *sockets.BENCHMARKS, *job_queue.BENCHMARKS, *startup.BENCHMARKS]
@@ -22,7 +23,7 @@ def main(names: list[str]) -> None:
         return
     print(
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores. "
-        "Medians [lowest-highest] of interleaved rounds.\n"
+        f"fsync of 4 KB {fsync_milliseconds()}. Medians [lowest-highest] of interleaved rounds.\n"
     )
     for benchmark in [known[name.upper()] for name in names] or BENCHMARKS:
         run(benchmark)

@@ -1,12 +1,15 @@
 """The real engine's lower floors, opened on a database file of their own."""
 
+import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.report import Rounds
 from daemons.bus import Bus, Mailbox
 from daemons.clock import SystemClock
 from daemons.database import Database
@@ -18,6 +21,8 @@ from daemons.schema import prepare
 from daemons.status import StatusBoard, StatusLine
 
 T = TypeVar("T")
+
+FSYNCS = 30
 
 
 class DurableDatabase(Database):
@@ -44,6 +49,18 @@ def folder() -> Iterator[Path]:
     disk = Path("/var/tmp")
     with tempfile.TemporaryDirectory(prefix="deck-bench-", dir=disk if disk.is_dir() else None) as path:
         yield Path(path)
+
+
+def fsync_milliseconds() -> Rounds:
+    """Measure what one flush to the disk takes: no durable commit is faster, and on shared disks it varies most."""
+    spent = []
+    with folder() as place, (place / "probe").open("wb", buffering=0) as file:
+        for _ in range(FSYNCS):
+            file.write(bytes(4096))
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            spent.append((time.perf_counter() - began) * 1000)
+    return Rounds(spent, " ms")
 
 
 @asynccontextmanager

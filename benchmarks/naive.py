@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from daemons.models import Base, DaemonTable
 
@@ -90,7 +91,8 @@ class NaiveFanOut:
 
     async def _tell(self, text: str) -> None:
         for client in list(self._clients):
-            await client.send_text(text)
+            with suppress(WebSocketDisconnect):
+                await client.send_text(text)
 
     async def _connect(self, client: WebSocket) -> None:
         await client.accept()

@@ -23,6 +23,10 @@ class Clock(Protocol):
         """Return after `seconds`; zero only lets others run."""
         ...
 
+    async def breathe(self, seconds: float) -> None:
+        """Give others about `seconds` before going on. Nothing depends on it, so a test's clock only yields."""
+        ...
+
     async def wait(self, event: asyncio.Event, timeout: float | None) -> bool:
         """Return True once `event` is set, False after `timeout` seconds."""
         ...
@@ -42,6 +46,9 @@ class SystemClock:
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def breathe(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
     async def wait(self, event: asyncio.Event, timeout: float | None) -> bool:

@@ -43,6 +43,9 @@ class FakeClock:
         else:
             await self._due_in(seconds)
 
+    async def breathe(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
     async def wait(self, event: asyncio.Event, timeout: float | None) -> bool:
         if event.is_set():
             return True

@@ -36,6 +36,8 @@ PACE_SECONDS = 0.1
 """The least time between two frames of one entity."""
 RING_ENTRIES = 10_000
 RING_BYTES = 8 * 1024 * 1024
+ITEM_BYTES = 4_000
+"""What one item of a workflow is taken to weigh in the ring, facts and all."""
 TICK_SECONDS = 1.0
 HEARTBEAT_TICKS = 5
 STALLED_SECONDS = 30.0
@@ -253,6 +255,8 @@ def _key_of(pointer: tuple[str, str] | ItemChanged) -> tuple[str, str]:
 
 
 def _size_of(pointer: Pointer) -> int:
+    if isinstance(pointer, ItemChanged):
+        return ITEM_BYTES
     return 200 + (len(pointer.line.message) if isinstance(pointer, LogWritten) else 0)
 
 

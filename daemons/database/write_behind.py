@@ -23,6 +23,9 @@ class WriteBehind:
         self._flush = flush
         self._marked = asyncio.Event()
         self._flushing = asyncio.Lock()
+        # Those who wait for the next flush, and its task.
+        self._waiting: list[asyncio.Future[None]] = []
+        self._next: asyncio.Task[None] | None = None
         self.is_behind = False
         """Whether the last flush failed, so that what is shown is newer than what is stored."""
 
@@ -48,13 +51,31 @@ class WriteBehind:
 
     async def flush_now(self) -> None:
         """Return after everything marked so far was handed to the database. Raises what `flush` raises."""
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(stored)
+        # Who asks while a flush runs shares the next one with all others who do: one commit, not one each.
+        if self._next is None:
+            self._next = asyncio.create_task(self._flush_in_turn(), name=f"{self._name} flush")
+        await stored
+
+    async def _flush_in_turn(self) -> None:
         async with self._flushing:
+            self._next = None
+            waiting, self._waiting = self._waiting, []
             self._marked.clear()
             try:
                 await self._flush()
-            except BaseException:
+            except BaseException as error:
                 self._marked.set()
-                raise
+                for stored in waiting:
+                    if not stored.done():
+                        stored.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                for stored in waiting:
+                    if not stored.done():
+                        stored.set_result(None)
 
     async def _run(self) -> None:
         delay = INTERVAL

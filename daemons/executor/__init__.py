@@ -44,6 +44,8 @@ GRACE = 6.0
 SETTLE_SECONDS = 2.0
 """Seconds the last ends get to be written when the executor stops."""
 PATROL_SECONDS = 2.0
+CLAIM_PACE = 0.001
+"""Seconds between two claims."""
 
 
 class Stopped(NamedTuple):
@@ -225,6 +227,8 @@ class Executor:
         reach("claimed")
         for job in claimed:
             self._begin(job)
+        # Under load the offers of a millisecond share a claim; a lone one was taken at once.
+        await self._clock.breathe(CLAIM_PACE)
 
     def _begin(self, job: Job) -> None:
         slot = Slot(self._lanes[job.lane])

@@ -25,6 +25,8 @@ from daemons.values import DaemonRow
 
 STOP_SECONDS = 6.0
 """How long runs may take to end when the service stops."""
+FIRST_STEPS_SECONDS = 1.0
+"""How long opening waits for each daemon to be shown as it is."""
 _LOOK_SECONDS = 1.0
 
 
@@ -65,6 +67,10 @@ class Supervisor:
             self._every(_LOOK_SECONDS, self._look)
             await stack.enter_async_context(self._watchdog)
             self._stack = stack.pop_all()
+        # What a dead process said of its daemons is not true any more: nobody is shown it as if it were.
+        first_steps = asyncio.create_task(self.settled(), name="first steps")
+        await self._clock.settle({first_steps}, FIRST_STEPS_SECONDS)
+        first_steps.cancel()
         return self
 
     async def __aexit__(

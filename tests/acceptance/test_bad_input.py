@@ -234,15 +234,17 @@ def png_of(width: int, height: int) -> bytes:
 async def test_a_database_locked_by_another_program_is_busy_and_recovers(data_dir: Path) -> None:
     body = {"type": "chaos_step", "args": {"number": 1}}
     async with DeckProcess(data_dir) as deck:
-        await deck.http.post("/api/daemons/chaos_talker/start", json={})
-        await deck.until_daemon("chaos_talker", lambda item: bool(item["current_status"]))
+        for name in ("chaos_talker", "chaos_speaker"):
+            await deck.http.post(f"/api/daemons/{name}/start", json={})
+            await deck.until_daemon(name, lambda item: bool(item["current_status"]))
         other = sqlite3.connect(data_dir / DATABASE, isolation_level=None)
         try:
             other.execute("BEGIN IMMEDIATE")
             async with asyncio.timeout(LOCK_BUDGET_AND_A_BIT):
-                refused, read = await asyncio.gather(
+                refused, read, said = await asyncio.gather(
                     deck.http.post("/api/jobs", json=body, headers={"Idempotency-Key": "k"}),
-                    deck.http.get("/api/daemons/chaos_talker"),
+                    deck.http.get("/api/jobs"),
+                    twenty_sentences(deck),
                 )
         finally:
             other.close()
@@ -255,8 +257,19 @@ async def test_a_database_locked_by_another_program_is_busy_and_recovers(data_di
     assert int(refused.headers["retry-after"]) > 0
     assert "lock" in refusal(refused)["message"]
     assert read.status_code == 200
+    assert len(said) == 20
     assert (taken.status_code, ended["state"]) == (201, "completed")
     assert (spoken["state"], spoken["restarts"]) == ("running", 0)
+
+
+async def twenty_sentences(deck: DeckProcess) -> set[str]:
+    """Return what the speaker is heard to say, each sentence new."""
+    said: set[str] = set()
+    async with deck.events("topics=daemons&daemon=chaos_speaker") as events:
+        while len(said) < 20:
+            item = await events.until(lambda item: item["current_status"] not in {None, *said})
+            said.add(item["current_status"])
+    return said
 
 
 def can_mount(folder: Path) -> bool:

@@ -72,6 +72,16 @@ def open_live(page: Page, deck: Deck, path: str = "/daemons") -> None:
     expect(page.locator("#chip")).to_have_text("Live")
 
 
+@contextmanager
+def read_again(page: Page) -> Iterator[None]:
+    """Leave once the page has read itself again, and drawn what came, because of what happens within."""
+    title = page.get_by_role("heading", level=1)
+    words = title.inner_text()
+    title.evaluate("title => { title.textContent = 'not read again yet' }")
+    yield
+    expect(title).to_have_text(words)
+
+
 def row_of(page: Page, name: str) -> Locator:
     """Return the row of the daemon of that name."""
     return page.locator(".daemon", has=page.get_by_role("link", name=name, exact=True))

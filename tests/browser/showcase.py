@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.browser.deck import Deck
+from tests.browser.deck import Deck, Item
 from tests.browser.puppets import HOSTILE
 from tests.workflows.describe.pictures import busy, canon_in_berlin, landscape
 
@@ -39,7 +39,7 @@ def stage_daemons(deck: Deck, gate: Path) -> None:
     deck.add("puppet", "crashing", raises="The library does not answer on port 9999.")
     deck.add("quiet", "asking")
     watched = deck.order("gated", gate=str(gate), done=5430, total=31841, logs=["Looking at IMG_0003.jpg"])
-    working = {"job_id": watched, "job_type": "gated", "done": 5430, "total": 31841}
+    working: Item = {"job_id": watched, "job_type": "gated", "done": 5430, "total": 31841}
     lines = [f"Looked at folder {number}" for number in range(60)]
     deck.add("puppet", "night-watch", says="Describing item 3 of 25: IMG_0003.jpg", logs=lines, **working)
     deck.add("puppet", "importer")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import button, commands_of, open_live
+from tests.browser.conftest import button, commands_of, open_live, read_again
 from tests.browser.deck import Deck
 
 
@@ -69,8 +69,9 @@ def test_a_result_that_came_too_late_is_listed_as_refused(page: Page, deck: Deck
     job = deck.order("deaf", gate=str(tmp_path / "gate"))
     open_live(page, deck, f"/jobs/{job}")
     expect(page.locator(".headline")).to_contain_text("1 / 2")
-    button(page.locator(".headline"), "Cancel").click()
-    expect(page.locator(".headline")).to_contain_text("cancelled")
+    with read_again(page):
+        button(page.locator(".headline"), "Cancel").click()
+        expect(page.locator(".headline")).to_contain_text("cancelled")
 
     (tmp_path / "gate").touch()
 

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -85,6 +86,7 @@ class DeckProcess:
 
     async def __aenter__(self) -> Self:
         self._began = asyncio.get_running_loop().time()
+        self.began_at = datetime.now(UTC)
         self._process = await asyncio.create_subprocess_exec(
             *self._wrapper,
             sys.executable,

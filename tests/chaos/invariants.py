@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, select, text
 from sqlalchemy.engine import URL, Connection, Row
 
 from daemons.database.engines import normalise_url
-from daemons.models import DaemonHistoryTable, DaemonTable, JobAttemptTable, JobTable, LeaseTable
+from daemons.models import DaemonHistoryTable, DaemonTable, JobAttemptTable, JobTable, LeaseTable, ManagerTable
 from daemons.states import DAEMON_TRANSITIONS, FINISHED_JOB_STATES, DaemonState
 
 ENDS = frozenset(state.value for state in FINISHED_JOB_STATES)
@@ -128,5 +128,8 @@ def _of_a_closed_deck(connection: Connection) -> Iterator[str]:
             yield f"{daemon.name}: it is {daemon.state}, and nobody runs it"
         if daemon.current_status is not None:
             yield f"{daemon.name}: it still says {daemon.current_status!r}"
+    # A dead holder's lease on a daemon that nobody wants is nobody's trouble, as long as it can be found dead.
+    known = set(connection.execute(select(ManagerTable.id)).scalars())
     for lease in connection.execute(select(LeaseTable.__table__).where(LeaseTable.holder.is_not(None))):
-        yield f"a lease is still held by {lease.holder}"
+        if lease.holder not in known:
+            yield f"a lease is held by {lease.holder}, of whom nobody knows"

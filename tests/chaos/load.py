@@ -91,3 +91,18 @@ class ChaosTalker(BaseDaemon):
             await self.log(LogLevel.INFO, f"turn {turn}")
             await self.create_job("chaos_step", {"number": 1}, unique="talker")
             await self.sleep(0.05)
+
+
+@daemon("chaos_speaker")
+class ChaosSpeaker(BaseDaemon):
+    """Says something new many times a second, and nothing else."""
+
+    class Options(DaemonOptions):
+        """None of its own."""
+
+    async def run(self) -> None:
+        turn = 0
+        while self.is_running:
+            turn += 1
+            await self.update_status(f"Turn {turn}")
+            await self.sleep(0.05)

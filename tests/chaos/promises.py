@@ -3,6 +3,7 @@
 import asyncio
 import random
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -79,6 +80,9 @@ class Promises:
         if shown not in self.desired:
             self.broken.append(f"{SWITCHED} is to be {shown}, and was promised to be {self.desired}")
         self.desired = {shown}
+        for daemon in (await deck.http.get("/api/daemons")).json()["items"]:
+            if daemon["state"] == "running" and datetime.fromisoformat(daemon["started_at"]) < deck.began_at:
+                self.broken.append(f"{daemon['name']} is said to run since {daemon['started_at']}, when it was killed")
         for key in self.dice.sample(list(self.jobs), min(ASKED_AGAIN, len(self.jobs))):
             answer = await deck.http.get(f"/api/jobs/{self.jobs[key]}")
             if answer.status_code != 200 or answer.json()["key"] != key:

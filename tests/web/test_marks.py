@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 import pytest
 
 from daemons.states import DAEMON_TRANSITIONS, DaemonState, Desired, JobState
-from tests.web.drawn import a_daemon, a_job
-from web.marks import daemon_accepts, daemon_mark, job_accepts, job_mark
+from daemons.values import LastError
+from tests.web.drawn import NOON, a_daemon, a_job
+from web.marks import daemon_accepts, daemon_mark, job_accepts, job_mark, kind_of, reason_of, silence_of, tries
 
 
 @pytest.mark.parametrize("state", DaemonState)
@@ -59,6 +60,34 @@ def test_a_finished_job_can_be_tried_again_and_an_unfinished_one_cancelled() -> 
     assert not job_accepts(failed, "cancel")
     assert job_accepts(a_job(), "cancel")
     assert not job_accepts(a_job(), "retry")
+
+
+def test_the_title_of_a_type_is_told_only_when_the_name_does_not_say_it() -> None:
+    assert kind_of(a_daemon(name="describe-holiday", title="Describe images")) == "Describe images"
+    assert kind_of(a_daemon(name="describe_images", title="Describe images")) is None
+    assert kind_of(a_daemon(name="plugin-my_daemons", title="Plug-in my.daemons")) is None
+
+
+def test_a_reason_that_repeats_the_error_is_left_out() -> None:
+    error = LastError("ERR_STUCK", "It did not end.", NOON)
+
+    assert reason_of(a_daemon(state_reason="It did not end.", last_error=error)) is None
+    assert reason_of(a_daemon(state_reason="It crashed too often.", last_error=error)) == "It crashed too often."
+
+
+@pytest.mark.parametrize("state", DaemonState)
+def test_a_daemon_without_a_status_is_never_without_a_word(state: DaemonState) -> None:
+    assert silence_of(a_daemon(state=state, state_reason=None))
+
+
+def test_a_try_counts_as_failed_only_once_it_is_over() -> None:
+    tried = replace(a_job(), failures=1, max_attempts=3)
+
+    assert tries(tried) is None
+    assert tries(replace(tried, failures=2)) == "try 2 of 3"
+    assert tries(replace(tried, state=JobState.QUEUED)) == "1 of 3 tries failed"
+    assert tries(replace(tried, state=JobState.FAILED)) == "gave up at try 1 of 3"
+    assert tries(replace(tried, state=JobState.COMPLETED, failures=0)) is None
 
 
 @pytest.mark.parametrize("accepts", [lambda: daemon_accepts(a_daemon(), "fly"), lambda: job_accepts(a_job(), "fly")])

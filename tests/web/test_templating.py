@@ -6,7 +6,7 @@ from jinja2 import UndefinedError
 from daemons.clock import SystemClock
 from tests.web.drawn import NOON, a_daemon
 from web.assets import Assets
-from web.templating import Templates, iso, number, pretty_json, query, utc
+from web.templating import Templates, iso, query, utc
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +58,6 @@ def test_times_are_written_in_utc_whatever_their_zone() -> None:
 
     assert iso(elsewhere) == iso("2026-05-01T12:00:00+00:00") == "2026-05-01T12:00:00.000Z"
     assert utc(NOON) == "2026-05-01 12:00:00 UTC"
-
-
-def test_numbers_are_grouped_and_whole_ones_have_no_point() -> None:
-    assert number(31841.0) == "31\u202f841"
-    assert number(2.25) == "2.2"
-
-
-def test_a_huge_value_is_cut_and_says_so() -> None:
-    assert pretty_json({"a": [1]}) == '{\n  "a": [\n    1\n  ]\n}'
-    assert pretty_json("x" * 50_000).endswith("the whole value is in the API")
 
 
 def test_a_filter_link_keeps_the_other_filters_and_drops_empty_ones() -> None:

@@ -62,9 +62,10 @@
   }
 
   function changed(old, { dataset }, byReading) {
-    if (!dataset?.state || old.dataset.state === dataset.state) return;
-    if (dataset.say) at("announcer").textContent = dataset.say;
-    if ("reloads" in dataset && !byReading) reloadSoon();
+    const moved = old.dataset.state !== dataset.state;
+    if (moved && dataset.say) at("announcer").textContent = dataset.say;
+    // The same revision once more: something beside it has changed, such as the list of what was refused.
+    if ("reloads" in dataset && !byReading && (moved || old.dataset.rev === dataset.rev)) reloadSoon();
   }
 
   async function send(form, button) {
