@@ -23,7 +23,7 @@ LEASE_SECONDS = 15.0
 BEAT_SECONDS = 3.0
 """Seconds between two beats of a holder."""
 FORGET_AFTER = timedelta(days=1)
-"""How long a dead process that left nothing behind is still listed."""
+"""How long a process of another host that left nothing behind is still listed after its last beat."""
 
 _held = select(LeaseTable.daemon_id).where(
     LeaseTable.daemon_id == bindparam("daemon_id"),
@@ -100,7 +100,8 @@ class Leases:
         self._managers_seen = _Watch(clock)
 
     async def join(self) -> None:
-        """Make this process known."""
+        """Make this process known, and forget the dead ones that left nothing behind."""
+        dead = await self.dead_managers()
 
         def unit(tx: Transaction) -> None:
             working = select(JobTable.worker).where(
@@ -109,7 +110,7 @@ class Leases:
             leading = select(LeaseTable.holder).where(LeaseTable.holder.is_not(None))
             tx.execute(
                 delete(ManagerTable).where(
-                    ManagerTable.beat_at < tx.now - FORGET_AFTER,
+                    (ManagerTable.beat_at < tx.now - FORGET_AFTER) | ManagerTable.id.in_(dead),
                     ManagerTable.id.not_in(leading),
                     ManagerTable.id.not_in(working),
                 )

@@ -23,7 +23,7 @@ from daemons.jobs.attempts import check_hold
 from daemons.jobs.requests import NewJob, cancel, cancel_all, create, retry, unknown_job
 from daemons.jobs.rows import IS_UNFINISHED, JOBS, Hold, find
 from daemons.journal import record_history
-from daemons.leases import is_held
+from daemons.leases import check_lease, is_held
 from daemons.states import OnStop
 from daemons.values import DaemonRow, Job, JsonValue, Lease
 
@@ -148,12 +148,20 @@ class Orders:
             raise LeaseLost()
         return cancelled
 
-    async def cancel_of_daemon(self, daemon_id: str, *, only_on_stop_cancel: bool, reason: str) -> list[str]:
-        """Cancel the unfinished jobs of a daemon, all or those created with on_stop="cancel"; return their ids."""
-        chosen = select(JOBS.c.id).where(JOBS.c.daemon_id == daemon_id, IS_UNFINISHED).order_by(JOBS.c.number)
+    async def cancel_of_daemon(self, lease: Lease, *, only_on_stop_cancel: bool, reason: str) -> list[str]:
+        """Cancel the unfinished jobs of a daemon, all or those created with on_stop="cancel"; return their ids.
+
+        Raises LeaseLost: another manager's run may have jobs by then.
+        """
+        chosen = select(JOBS.c.id).where(JOBS.c.daemon_id == lease.daemon_id, IS_UNFINISHED).order_by(JOBS.c.number)
         if only_on_stop_cancel:
             chosen = chosen.where(JOBS.c.on_stop == OnStop.CANCEL.value)
-        return await self._database.write(lambda tx: cancel_all(tx, tx.execute(chosen).scalars().all(), reason))
+
+        def unit(tx: Transaction) -> list[str]:
+            check_lease(tx, lease)
+            return cancel_all(tx, tx.execute(chosen).scalars().all(), reason)
+
+        return await self._database.write(unit)
 
     async def retry(self, job_id: str) -> Job:
         """Queue a finished job again. Raises NotFound, and Conflict while it is unfinished."""

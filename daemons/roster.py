@@ -153,12 +153,19 @@ class Roster:
         return await self._database.write(unit)
 
     async def pause(self, name: str, until: datetime | None, *, reason: str | None = None) -> DaemonRow:
-        """Ask for no run until `until`, or until resumed. Raises DaemonDisabled, or Invalid for a past time."""
+        """Ask for no run until `until`, or until resumed; does nothing to a daemon that nobody wants to run.
+
+        Raises DaemonDisabled, or Invalid for a past time.
+        """
 
         def unit(tx: Transaction) -> DaemonRow:
             if until is not None and until <= tx.now:
                 raise Invalid("A pause cannot end in the past.", code="ERR_INVALID_TIME")
             row = self._enabled(tx, name)
+            starts_by_itself = row.switched_at is None and row.auto_start
+            if row.desired is Desired.OFF and not starts_by_itself:
+                # Else the end of the pause would start what was off.
+                return row
             return self._ask(tx, row, Desired.PAUSED, reason, paused_until=until, stop_mode=StopMode.DRAIN.value)
 
         return await self._database.write(unit)

@@ -4,7 +4,7 @@ BaseDaemon.update_status ──▶ StatusLine.update ──▶ Bus (DaemonChange
                                     └─ ≤ 100 ms later, latest wins ──▶ the daemons row
 """
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -74,6 +74,8 @@ class StatusBoard:
         self._ids: dict[str, str] = {}
         self._revision = 0
         self._dirty: dict[str, tuple[StatusLine, Live]] = {}
+        self._heard: set[str] = set()
+        """Ids of the daemons of which was heard since the last `refresh` began to read."""
         self._behind = WriteBehind("status", clock, self._flush_dirty)
         self._stack = AsyncExitStack()
 
@@ -112,11 +114,16 @@ class StatusBoard:
 
     async def refresh(self) -> None:
         """Read all rows again, for what other processes changed; our own runs' statuses are newer here."""
+        self._heard.clear()
         rows = {row.id: row for row in await self._roster.rows()}
         stored = {row.id: row for row in await self._database.fetch(select(DaemonTable.__table__))}
-        for daemon_id in [known for known in self._cards if known not in rows]:
+        # What was heard while we read is newer than what was read; the next refresh compares it.
+        heard = frozenset(self._heard)
+        for daemon_id in [known for known in self._cards if known not in rows and known not in heard]:
             self._bus.publish(DaemonRemoved(daemon_id, self._cards[daemon_id].row.name))
         for daemon_id, row in rows.items():
+            if daemon_id in heard:
+                continue
             card = self._cards.get(daemon_id)
             if card is not None and card.line is not None:
                 if card.row != row:
@@ -140,8 +147,10 @@ class StatusBoard:
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, DaemonRowChanged):
+            self._heard.add(event.row.id)
             self._take_row(event.row)
         elif isinstance(event, DaemonRemoved):
+            self._heard.add(event.id)
             card = self._cards.pop(event.id, None)
             if card is not None:
                 self._ids.pop(card.row.name, None)
@@ -274,18 +283,21 @@ class StatusLine:
             return
         self.is_closed = True
         try:
-            await self._board.flush()
-            self._revision += 1
-            cleared = Live(0, self._revision, last_heartbeat=self._card.live.last_heartbeat)
-            self._card.line = None
-            self._board.set_live(self._card, cleared)
-            self._board.mark(self, cleared)
-            await self._board.flush()
-        except Unavailable:
-            # It stays marked, and is written when the database is back.
-            return
+            with suppress(Unavailable):
+                await self._board.flush()
         finally:
-            self._card.line = None
+            # Also when the last words could not be stored: written later, they would be those of a stopped daemon.
+            self._clear()
+        with suppress(Unavailable):
+            # If not now, it stays marked and is written when the database is back.
+            await self._board.flush()
+
+    def _clear(self) -> None:
+        self._revision += 1
+        cleared = Live(0, self._revision, last_heartbeat=self._card.live.last_heartbeat)
+        self._card.line = None
+        self._board.set_live(self._card, cleared)
+        self._board.mark(self, cleared)
 
 
 def _parameters(lease: Lease, live: Live) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 """Leases: one holder, a new epoch each time, taken over only from the dead and the silent."""
 
 import pytest
+from sqlalchemy import update
 
 from daemons.database import Database
 from daemons.errors import LeaseLost
 from daemons.leases import BEAT_SECONDS, LEASE_SECONDS, Leases, check_lease
+from daemons.models import ManagerTable
 from daemons.roster import DeclaredType, Roster
 from tests.fake_clock import FakeClock
+
+NOBODY = 2**22 + 1
+"""No process has this id: Linux gives none above 2**22."""
 
 
 @pytest.fixture
@@ -113,3 +118,26 @@ async def test_a_silent_manager_is_dead_to_others_and_alive_to_itself(database: 
 
     assert await other.dead_managers() == {silent.manager_id}
     assert silent.manager_id not in await silent.dead_managers()
+
+
+async def test_who_joins_forgets_the_dead_that_left_nothing_behind(database: Database, clock: FakeClock) -> None:
+    gone, heir = Leases(database, clock), Leases(database, clock)
+    await gone.join()
+    await database.write(lambda tx: tx.execute(update(ManagerTable).values(pid=NOBODY)).rowcount)
+
+    await heir.join()
+
+    assert [manager.id for manager in await heir.managers()] == [heir.manager_id]
+
+
+async def test_who_joins_keeps_the_dead_that_still_hold_something(
+    database: Database, clock: FakeClock, daemon_id: str
+) -> None:
+    gone, heir = Leases(database, clock), Leases(database, clock)
+    await gone.join()
+    await gone.take(daemon_id)
+    await database.write(lambda tx: tx.execute(update(ManagerTable).values(pid=NOBODY)).rowcount)
+
+    await heir.join()
+
+    assert await heir.dead_managers() == {gone.manager_id}

@@ -35,27 +35,34 @@ class Slot:
 
     lane: Lane
     is_held: bool = True
+    is_over: bool = False
     waits: int = 0
 
     def leave(self) -> None:
         """Give the place away. Waits may overlap: the first gives it away."""
         self.waits += 1
         if self.waits == 1:
-            self.give_up()
+            self._release()
 
     async def come_back(self) -> None:
-        """Take a place again once the last of overlapping waits is over."""
+        """Take a place again once the last of overlapping waits is over, unless the attempt ended meanwhile."""
         self.waits -= 1
-        if self.waits == 0:
+        if self.waits == 0 and not self.is_over:
             await self.lane.retake()
             self.is_held = True
+            if self.is_over:
+                self._release()
 
     def stay_away(self) -> None:
         """End a wait without coming back: the handler is being cancelled and only tidies up."""
         self.waits -= 1
 
     def give_up(self) -> None:
-        """Give the place away for good; does nothing when it is away."""
+        """Give the place away for good, also where a task that the handler left behind still waits."""
+        self.is_over = True
+        self._release()
+
+    def _release(self) -> None:
         if self.is_held:
             self.is_held = False
             self.lane.release()

@@ -184,6 +184,8 @@ class DaemonCalls:
                 return await self._services.clock.wait(self._woken, None if duration == math.inf else duration)
         finally:
             self._woken.clear()
+            # One that the drain cut short counts as the first: the next must not be slept through.
+            self._has_slept_draining = self._is_draining
             self._line.waiting(None, None)
 
     async def create_job(self, type: str, args: JsonValue | BaseModel, **wishes: Any) -> Job:

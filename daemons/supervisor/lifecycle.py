@@ -306,8 +306,10 @@ class Lifecycle:
 
     async def _cancel_jobs(self, run: DaemonRun) -> None:
         everything = run.stop_mode is StopMode.CANCEL_JOBS
+        if self.lease is None:
+            raise LeaseLost()
         await self._engine.services.orders.cancel_of_daemon(
-            self.row.id, only_on_stop_cancel=not everything, reason=f"{self.row.name} was stopped"
+            self.lease, only_on_stop_cancel=not everything, reason=f"{self.row.name} was stopped"
         )
 
     # No run.

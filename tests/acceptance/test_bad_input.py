@@ -176,9 +176,9 @@ async def test_a_plugin_that_cannot_be_taken_is_a_failed_row_and_hurts_nobody(de
 async def test_a_wrong_option_in_the_file_fails_its_daemon_alone(data_dir: Path, tmp_path: Path) -> None:
     file = tmp_path / "deck.toml"
     file.write_text('[daemons.mumbler]\nloudness = "very"\n')
-    settings = {"plugins": ["tests.acceptance.toys", "tests.chaos.load"], "config": str(file)}
+    plugins = ("tests.acceptance.toys", "tests.chaos.load")
 
-    async with DeckProcess(data_dir, **settings) as deck:  # type: ignore[arg-type]
+    async with DeckProcess(data_dir, plugins=plugins, config=str(file)) as deck:
         for name in ("mumbler", "chaos_talker"):
             await deck.http.post(f"/api/daemons/{name}/start", json={})
         failed = await deck.until_daemon("mumbler", lambda item: bool(item["state"] == "failed"))

@@ -65,7 +65,7 @@ async def described(deck: DeckProcess) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
-        asked = {"limit": 500, **({"cursor": cursor} if cursor else {})}
+        asked = {"limit": "500", **({"cursor": cursor} if cursor else {})}
         answer = (await deck.http.get("/api/descriptions", params=asked)).json()
         found += answer["items"]
         cursor = answer["next"]

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx2
 
+from daemons import killpoints
 from tests.chaos.deck_process import DeckProcess
 from tests.chaos.invariants import Findings, check
 from tests.chaos.load import LEDGER
@@ -39,8 +40,11 @@ class Promises:
     def deck(self, *, awaits_ready: bool = True, kill_at: str = "") -> DeckProcess:
         """Return a deck to enter."""
         variables = {LEDGER: str(self.data_dir / "ledger")}
-        settings = {"database_url": self.database_url, **({"kill_at": kill_at} if kill_at else {})}
-        return DeckProcess(self.data_dir, awaits_ready=awaits_ready, variables=variables, **settings)
+        if kill_at:
+            variables[killpoints.VARIABLE] = kill_at
+        return DeckProcess(
+            self.data_dir, awaits_ready=awaits_ready, variables=variables, database_url=self.database_url
+        )
 
     async def load(self, deck: DeckProcess) -> None:
         """Create jobs, and start and stop a daemon, until the deck is gone."""

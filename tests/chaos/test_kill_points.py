@@ -127,11 +127,11 @@ async def test_a_picture_described_and_not_written_is_described_once_more(tmp_pa
     landscape(60, 40).save(pictures / "1.png")
     for number in range(2, 6):
         (pictures / f"{number}.png").write_bytes((pictures / "1.png").read_bytes())
-    settings = {"database_url": database_url}
-    async with DeckProcess(tmp_path, "--describe", str(pictures), kill_at=DESCRIBING, **settings) as deck:
+    describe = ("--describe", str(pictures))
+    async with DeckProcess(tmp_path, *describe, kill_at=DESCRIBING, database_url=database_url) as deck:
         assert await deck.ended() == KILLED
 
-    async with DeckProcess(tmp_path, **settings) as deck:
+    async with DeckProcess(tmp_path, database_url=database_url) as deck:
         async with deck.events("topics=jobs") as events:
             job = await events.until(lambda item: item["type"] == "describe_batch" and item["state"] == "completed")
         described = (await deck.http.get("/api/descriptions")).json()["items"]

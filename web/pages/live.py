@@ -17,7 +17,7 @@ from web.live import Hub
 from web.sockets import Seat, serve_socket
 from web.templating import Templates
 
-PACE_SECONDS = 0.05
+PACE_SECONDS = 0.25
 """The least time between two frames of rows."""
 CHANGES_AT_ONCE = 100
 """More changes than this in one frame's time are one `resync`: reading the page again costs less than drawing them."""
