@@ -115,20 +115,14 @@ class Leases:
                     ManagerTable.id.not_in(working),
                 )
             )
-            tx.execute(
-                insert(ManagerTable),
-                {
-                    "id": self.manager_id,
-                    "host": self._host,
-                    "pid": os.getpid(),
-                    "process_started": psutil.Process().create_time(),
-                    "beat": 1,
-                    "started_at": tx.now,
-                    "beat_at": tx.now,
-                },
-            )
+            self._enlist(tx)
 
         await self._database.write(unit)
+
+    def _enlist(self, tx: Transaction) -> None:
+        row = {"id": self.manager_id, "host": self._host, "pid": os.getpid()}
+        beats = {"beat": 1, "started_at": tx.now, "beat_at": tx.now}
+        tx.execute(insert(ManagerTable), {**row, **beats, "process_started": psutil.Process().create_time()})
 
     async def leave(self) -> None:
         """Give back every lease and forget this process."""
@@ -195,17 +189,16 @@ class Leases:
         leases = list(held)
 
         def unit(tx: Transaction) -> set[str]:
-            tx.execute(
-                update(ManagerTable)
-                .where(ManagerTable.id == self.manager_id)
-                .values(beat=ManagerTable.beat + 1, beat_at=tx.now)
-            )
+            ours = update(ManagerTable).where(ManagerTable.id == self.manager_id)
+            if tx.execute(ours.values(beat=ManagerTable.beat + 1, beat_at=tx.now)).rowcount == 0:
+                # Forgotten during a long suspend: the jobs of a process that is not listed would be taken from it.
+                self._enlist(tx)
             if not leases:
                 return set()
             beats = [{"b_daemon_id": x.daemon_id, "b_holder": x.holder, "b_epoch": x.epoch} for x in leases]
             tx.execute(_beat_lease, beats)
-            ours = select(LeaseTable.daemon_id, LeaseTable.epoch).where(LeaseTable.holder == self.manager_id)
-            rows = tx.execute(ours)
+            held = select(LeaseTable.daemon_id, LeaseTable.epoch).where(LeaseTable.holder == self.manager_id)
+            rows = tx.execute(held)
             kept = {(row.daemon_id, row.epoch) for row in rows}
             return {x.daemon_id for x in leases if (x.daemon_id, x.epoch) not in kept}
 

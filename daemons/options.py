@@ -1,9 +1,10 @@
 """A daemon's options: declared once as a model, given in four places, read as one value."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 
 from daemons.errors import Invalid
 
@@ -81,6 +82,20 @@ def needing_restart(model: type[DaemonOptions]) -> frozenset[str]:
         for name, field in model.model_fields.items()
         if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("restart")
     )
+
+
+def secret(model: type[DaemonOptions]) -> frozenset[str]:
+    """Return the options that are written and never shown: all that hold one of pydantic's secret types."""
+    return frozenset(
+        field.alias or name for name, field in model.model_fields.items() if _holds_a_secret(field.annotation)
+    )
+
+
+def _holds_a_secret(annotation: Any) -> bool:
+    try:
+        return '"writeOnly": true' in json.dumps(TypeAdapter(annotation).json_schema())
+    except PydanticUserError:
+        return True  # A type of its author's own, of which nothing is known.
 
 
 def changed(old: DaemonOptions, new: DaemonOptions) -> frozenset[str]:

@@ -163,10 +163,12 @@ class Orders:
 
         return await self._database.write(unit)
 
-    async def retry(self, job_id: str) -> Job:
-        """Queue a finished job again. Raises NotFound, and Conflict while it is unfinished."""
+    async def retry(self, job_id: str, *, hold: Hold | None = None) -> Job:
+        """Queue a finished job again, unless `hold` is lost. Raises NotFound, Superseded, Conflict if unfinished."""
 
         def unit(tx: Transaction) -> Job:
+            if hold is not None:
+                check_hold(tx, hold)
             job = retry(tx, job_id)
             self._dispatcher.offer(tx, job.id, job.attempt)
             return job

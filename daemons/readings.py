@@ -15,7 +15,7 @@ from daemons.database.transaction import Transaction
 from daemons.database.write_behind import WriteBehind
 from daemons.errors import NotFound
 from daemons.leases import still_held
-from daemons.models import DaemonErrorTable, MetricTable
+from daemons.models import DaemonErrorTable, DaemonTable, MetricTable
 from daemons.text import clean
 from daemons.values import Lease, MetricPoint, ReportedError
 
@@ -24,6 +24,8 @@ UNIT_CHARACTERS = 20
 MESSAGE_CHARACTERS = 2_000
 DETAIL_CHARACTERS = 16_000
 REPORTS_WAITING = 1_000
+ERRORS_KEPT = 1_000
+"""Different errors kept of one daemon."""
 
 
 class _Report(NamedTuple):
@@ -145,13 +147,26 @@ class Readings:
         await self._database.write(unit)
 
     async def prune(self, older_than: datetime) -> int:
-        """Delete what was last seen before `older_than`; return how many rows."""
+        """Delete what was last seen before `older_than`, and errors beyond what is kept; return how many rows."""
 
         def unit(tx: Transaction) -> int:
             errors = tx.execute(delete(DaemonErrorTable).where(DaemonErrorTable.last_seen < older_than)).rowcount
+            errors += sum(
+                _prune_errors(tx, daemon_id) for daemon_id in tx.execute(select(DaemonTable.id)).scalars().all()
+            )
             return errors + tx.execute(delete(MetricTable).where(MetricTable.at < older_than)).rowcount
 
         return await self._database.write(unit, durable=False)
+
+
+def _prune_errors(tx: Transaction, daemon_id: str) -> int:
+    # A message with a number in it is another error each time.
+    table = DaemonErrorTable
+    newest_first = (table.last_seen.desc(), table.id.desc())
+    of_daemon = select(table.id).where(table.daemon_id == daemon_id)
+    beyond = tx.execute(of_daemon.order_by(*newest_first).offset(ERRORS_KEPT)).scalars().all()
+    parts = (beyond[at : at + ERRORS_KEPT] for at in range(0, len(beyond), ERRORS_KEPT))
+    return sum(tx.execute(delete(table).where(table.id.in_(part))).rowcount for part in parts)
 
 
 def _fold(old: MetricPoint, new: MetricPoint) -> MetricPoint:

@@ -130,7 +130,10 @@ class Registry:
 
     def declared(self) -> list[DeclaredType]:
         """Return what the roster must know: every type, and a stand-in for every broken plug-in."""
-        known = [DeclaredType(one.name, one.title, one.description) for one in self.types.values()]
+        known = [
+            DeclaredType(one.name, one.title, one.description, options.secret(one.options_model))
+            for one in self.types.values()
+        ]
         return known + [
             DeclaredType(plugin.row_name, f"Plug-in {plugin.module}", "A plug-in that could not be taken.")
             for plugin in self.broken

@@ -59,6 +59,7 @@ class DeclaredType:
     type: str
     title: str
     description: str
+    secret_options: frozenset[str] = frozenset()
 
 
 class Roster:
@@ -363,6 +364,7 @@ class Roster:
             wake_revision=row.wake_revision,
             reset_revision=row.reset_revision,
             created_at=row.created_at,
+            secret_options=declared.secret_options if declared else frozenset(row.configuration),
         )
 
 

@@ -39,7 +39,7 @@ from daemons.subprocess_work.pool import WorkerPool
 from daemons.supervisor import Supervisor
 from daemons.supervisor.calls import CallServices
 from daemons.supervisor.lifecycle import Engine
-from daemons.values import DaemonRow
+from daemons.values import MASK, DaemonRow
 from daemons.workflow import Keepers
 
 GRACE = 6.0
@@ -155,7 +155,9 @@ class Service:
     ) -> DaemonRow:
         """Change what is given. Raises Invalid naming the option, or StaleConfiguration."""
         if configuration is not None:
-            self.registry.validate_options(self.board.get(name).row.type, configuration)
+            row = self.board.get(name).row
+            configuration = _with_secrets(row, configuration)
+            self.registry.validate_options(row.type, configuration)
         return await self.roster.edit(
             name,
             enabled=enabled,
@@ -246,6 +248,12 @@ async def open_service(settings: Settings, *, clock: Clock | None = None) -> Asy
         service = Service(settings, clock, findings, lock)
         async with service.running():
             yield service
+
+
+def _with_secrets(row: DaemonRow, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    # Who sends back what was shown sends the mask; the secret behind it stays.
+    kept = {name: value for name, value in row.configuration.items() if name in row.secret_options}
+    return {name: kept.get(name, value) if value == MASK else value for name, value in configuration.items()}
 
 
 def _version() -> str:

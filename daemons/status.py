@@ -9,7 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import bindparam, exists, select, update
+from sqlalchemy import bindparam, select, update
 
 from daemons.bus import Bus
 from daemons.clock import Clock
@@ -20,23 +20,16 @@ from daemons.errors import Unavailable
 from daemons.events import DaemonChanged, DaemonRemoved, DaemonRowChanged, Event
 from daemons.journal import Journal, record_history
 from daemons.killpoints import reach
-from daemons.models import JOB_ID_CHARACTERS, JOB_TYPE_CHARACTERS, STATUS_CHARACTERS, DaemonTable, LeaseTable
+from daemons.leases import still_held
+from daemons.models import JOB_ID_CHARACTERS, JOB_TYPE_CHARACTERS, STATUS_CHARACTERS, DaemonTable
 from daemons.roster import Roster, UnknownDaemon
 from daemons.text import clean
 from daemons.values import Daemon, DaemonRow, Lease, Live, Progress, StatusNote
 
-# Latest wins, also where two connections write (PostgreSQL), and only while the run holds its lease.
+# Latest wins, also where two connections write (PostgreSQL).
 _flush = (
     update(DaemonTable)
-    .where(
-        DaemonTable.id == bindparam("b_id"),
-        DaemonTable.status_revision < bindparam("b_revision"),
-        exists().where(
-            LeaseTable.daemon_id == bindparam("b_id"),
-            LeaseTable.holder == bindparam("b_holder"),
-            LeaseTable.epoch == bindparam("b_epoch"),
-        ),
-    )
+    .where(DaemonTable.id == bindparam("b_id"), DaemonTable.status_revision < bindparam("b_revision"))
     .values(
         current_status=bindparam("b_status"),
         current_job_id=bindparam("b_job_id"),
@@ -209,11 +202,11 @@ class StatusBoard:
     @staticmethod
     def _write(tx: Transaction, waiting: dict[str, tuple["StatusLine", Live]]) -> set[str]:
         """Write the statuses in one go; return the daemons of which the run has lost its lease."""
-        rows = [_parameters(line.lease, live) for line, live in waiting.values()]
-        if tx.execute(_flush, rows).rowcount == len(rows):
-            return set()
-        held = tx.execute(select(LeaseTable.daemon_id, LeaseTable.holder, LeaseTable.epoch)).all()
-        valid = {Lease(row.daemon_id, row.holder, row.epoch) for row in held}
+        # Locked until the commit: a status that was under way must not arrive after a taker's first one.
+        valid = still_held(tx, {line.lease for line, _ in waiting.values()})
+        rows = [_parameters(line.lease, live) for line, live in waiting.values() if line.lease in valid]
+        if rows:
+            tx.execute(_flush, rows)
         lost = {daemon_id for daemon_id, (line, _) in waiting.items() if line.lease not in valid}
         for daemon_id in lost:
             epoch = waiting[daemon_id][0].lease.epoch
@@ -303,8 +296,6 @@ class StatusLine:
 def _parameters(lease: Lease, live: Live) -> dict[str, Any]:
     return {
         "b_id": lease.daemon_id,
-        "b_holder": lease.holder,
-        "b_epoch": lease.epoch,
         "b_revision": live.status_revision,
         "b_status": live.current_status,
         "b_job_id": live.current_job_id,

@@ -10,6 +10,9 @@ from daemons.states import DaemonState, Desired, JobState, LogLevel, OnStop
 JsonValue = Any
 """What `json.loads` may return."""
 
+MASK = "**********"
+"""What is shown in place of a secret."""
+
 
 class Progress(NamedTuple):
     """How far something is; `total` None when unknown."""
@@ -74,6 +77,13 @@ class DaemonRow:
     wake_revision: int
     reset_revision: int
     created_at: datetime
+    secret_options: frozenset[str] = frozenset()
+    """Options whose values are never shown."""
+
+    @property
+    def shown_configuration(self) -> dict[str, JsonValue]:
+        """The configuration with a mask where a secret is."""
+        return {name: MASK if name in self.secret_options else value for name, value in self.configuration.items()}
 
 
 class Live(NamedTuple):
@@ -145,7 +155,7 @@ class Daemon(NamedTuple):
             "restarts": row.restarts,
             "last_error": error._asdict() if error else None,
             "progress": live.progress.as_dict() if live.progress else None,
-            "configuration": row.configuration,
+            "configuration": row.shown_configuration,
             "configuration_revision": row.configuration_revision,
             "revision": live.revision,
         }

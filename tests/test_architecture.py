@@ -30,6 +30,7 @@ WEB_SEES = {*FLOORS["0"].split(), *FLOORS["1"].split(), *FLOORS["3"].split(), "r
 BROAD_EXCEPTIONS = {
     "database.writer": "the thread that writes answers every caller, and outlives them",
     "database.postgres": "a unit's failure is its caller's",
+    "database.write_behind": "all who wait for a flush hear how it ended",
     "executor": "one job must not end the others",
     "executor.settling": "one job must not end the others",
     "executor.run": "whatever a handler raises is its job's outcome",
@@ -39,6 +40,7 @@ BROAD_EXCEPTIONS = {
     "supervisor.calls": "a daemon's own __str__ may raise",
     "worker_process": "the worker's loop",
     "workflows.describe.worker": "the worker's loop",
+    "web.live": "a change that cannot be told must not silence those after it",
     "web.problems": "the one place where an unforeseen error becomes an answer",
 }
 """Where nobody knows what may come, and why that must not go further."""

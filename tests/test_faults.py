@@ -31,7 +31,7 @@ def test_every_fault_is_listed_with_tests_or_a_reason() -> None:
 
 
 def test_every_named_test_is_there() -> None:
-    named = {name for tests in rows().values() for name in re.findall(r"`([\w/]+\.py::\w+)`", tests)}
+    named = set(re.findall(r"`([\w/]+\.py::\w+)`", (FOLDER / "FAULTS.md").read_text("utf-8")))
 
     missing = []
     for name in sorted(named):

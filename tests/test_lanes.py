@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from daemons.executor.lanes import SLOTS, Lane, Lanes
+from daemons.executor.run import Slot
 
 
 def nothing() -> None:
@@ -40,6 +41,18 @@ async def test_those_who_come_back_do_so_in_order() -> None:
     await asyncio.gather(*tasks)
 
     assert order == [0, 1, 2]
+    assert lane.taken == 0
+
+
+async def test_what_a_handler_left_waiting_takes_no_slot_after_its_end() -> None:
+    lane = Lane(1, nothing)
+    lane.reserve(1)
+    slot = Slot(lane)
+    slot.leave()
+
+    slot.give_up()
+    await slot.come_back()
+
     assert lane.taken == 0
 
 

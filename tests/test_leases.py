@@ -1,7 +1,7 @@
 """Leases: one holder, a new epoch each time, taken over only from the dead and the silent."""
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from daemons.database import Database
 from daemons.errors import LeaseLost
@@ -118,6 +118,18 @@ async def test_a_silent_manager_is_dead_to_others_and_alive_to_itself(database: 
 
     assert await other.dead_managers() == {silent.manager_id}
     assert silent.manager_id not in await silent.dead_managers()
+
+
+async def test_who_was_forgotten_while_suspended_is_known_again_with_the_next_beat(
+    database: Database, clock: FakeClock
+) -> None:
+    leases = Leases(database, clock)
+    await leases.join()
+    await database.write(lambda tx: tx.execute(delete(ManagerTable)).rowcount)
+
+    await leases.beat([])
+
+    assert [manager.id for manager in await leases.managers()] == [leases.manager_id]
 
 
 async def test_who_joins_forgets_the_dead_that_left_nothing_behind(database: Database, clock: FakeClock) -> None:

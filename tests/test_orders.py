@@ -93,7 +93,9 @@ async def test_a_run_without_its_lease_orders_nothing(
     assert [one.job.daemon_name for one in events.seen(JobChanged)] == ["watch"]
 
 
-async def test_the_jobs_of_a_daemon_can_be_cancelled_as_they_asked_for(orders: Orders, database: Database) -> None:
+async def test_the_jobs_of_a_daemon_can_be_cancelled_as_they_asked_for(
+    orders: Orders, database: Database, clock: FakeClock
+) -> None:
     roster = Roster(database)
     await roster.declare([DeclaredType("watch", "Watch", "")])
     row = await roster.row("watch")
@@ -101,11 +103,32 @@ async def test_the_jobs_of_a_daemon_can_be_cancelled_as_they_asked_for(orders: O
     ending = await orders.create("scan", daemon=row, on_stop=OnStop.CANCEL)
     foreign = await orders.create("scan")
 
-    first = await orders.cancel_of_daemon(row.id, only_on_stop_cancel=True, reason="It was stopped.")
-    second = await orders.cancel_of_daemon(row.id, only_on_stop_cancel=False, reason="It was stopped.")
+    lease = await Leases(database, clock).take(row.id)
+    assert lease is not None
+
+    first = await orders.cancel_of_daemon(lease, only_on_stop_cancel=True, reason="It was stopped.")
+    second = await orders.cancel_of_daemon(lease, only_on_stop_cancel=False, reason="It was stopped.")
 
     assert (first, second) == ([ending.job.id], [going_on.job.id])
     assert (await orders.cancel(foreign.job.id)).state is JobState.CANCELLED
+
+
+async def test_who_lost_the_lease_cannot_cancel_the_jobs_of_the_next_run(
+    orders: Orders, database: Database, clock: FakeClock
+) -> None:
+    roster = Roster(database)
+    await roster.declare([DeclaredType("watch", "Watch", "")])
+    row = await roster.row("watch")
+    leases = Leases(database, clock)
+    old = await leases.take(row.id)
+    assert old is not None
+    await leases.take(row.id)
+    job = (await orders.create("scan", daemon=row, on_stop=OnStop.CANCEL)).job
+
+    with pytest.raises(LeaseLost):
+        await orders.cancel_of_daemon(old, only_on_stop_cancel=False, reason="It was stopped.")
+
+    assert (await Jobs(database, clock).get(job.id)).state is JobState.QUEUED
 
 
 async def test_a_cancel_of_a_finished_job_changes_nothing(orders: Orders) -> None:

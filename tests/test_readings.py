@@ -8,7 +8,7 @@ import pytest
 from daemons.database import Database
 from daemons.errors import NotFound
 from daemons.leases import Leases
-from daemons.readings import Readings
+from daemons.readings import ERRORS_KEPT, REPORTS_WAITING, Readings
 from daemons.roster import DeclaredType, Roster
 from daemons.values import Lease
 from tests.fake_clock import FakeClock
@@ -72,6 +72,23 @@ async def test_a_resolved_error_that_comes_again_is_new(readings: Readings, leas
 
     errors = await readings.errors(lease.daemon_id)
     assert [(error.count, error.resolved_at is None) for error in errors] == [(1, True), (1, False)]
+
+
+async def test_errors_that_are_never_the_same_are_kept_in_a_bounded_number(
+    readings: Readings, lease: Lease, clock: FakeClock
+) -> None:
+    for number in range(ERRORS_KEPT + 5):
+        readings.report(lease, "ERR_AWAY", f"Item {number} could not be had.")
+        if number % REPORTS_WAITING == REPORTS_WAITING - 1:
+            await readings.flush()
+            await clock.advance(1)
+    await readings.flush()
+
+    removed = await readings.prune(clock.now() - timedelta(days=1))
+
+    newest = await readings.errors(lease.daemon_id, limit=2)
+    assert removed == 5
+    assert newest[0].message.startswith("Item 100")
 
 
 async def test_resolving_nothing_is_said(readings: Readings) -> None:

@@ -88,11 +88,25 @@ async def test_a_pause_in_the_past_is_refused(clock: Clock, roster: Roster) -> N
 
 
 async def test_a_pause_ends_only_when_its_time_is_over(clock: Clock, roster: Roster) -> None:
+    await roster.start("watch")
     await roster.pause("watch", clock.now() + timedelta(minutes=5))
 
     row = await roster.wake_from_pause("watch")
 
     assert row.desired is Desired.PAUSED
+
+
+async def test_pausing_what_is_off_leaves_it_off(roster: Roster) -> None:
+    paused = await roster.pause("watch", None)
+    resumed = await roster.resume("watch")
+
+    assert (paused.desired, resumed.desired) == (Desired.OFF, Desired.OFF)
+
+
+async def test_what_started_by_itself_can_be_paused(roster: Roster) -> None:
+    await roster.edit("watch", auto_start=True)
+
+    assert (await roster.pause("watch", None)).desired is Desired.PAUSED
 
 
 async def test_resume_does_nothing_to_a_stopped_daemon(roster: Roster) -> None:

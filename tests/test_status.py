@@ -1,5 +1,6 @@
 """The status board: on air at once, in the row soon, cleared at the end, deaf to runs that lost their lease."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -8,7 +9,7 @@ from sqlalchemy import select
 
 from daemons.bus import Bus
 from daemons.database import Database
-from daemons.events import DaemonChanged
+from daemons.events import DaemonChanged, DaemonRowChanged
 from daemons.journal import Journal
 from daemons.leases import Leases
 from daemons.models import DaemonTable
@@ -94,6 +95,36 @@ async def test_closing_stores_the_last_sentence_then_clears_it(deck: Deck) -> No
     assert [note.message for note in await deck.journal.timeline(daemon_id)] == ["the last words"]
     assert await deck.stored() is None
     assert deck.board.get("watch").live.current_status is None
+
+
+async def test_a_close_that_is_cut_short_leaves_no_words_behind(deck: Deck) -> None:
+    line = await deck.line()
+    line.update("the last words")
+    closing = asyncio.create_task(line.close())
+    await asyncio.sleep(0)
+
+    closing.cancel()
+    await asyncio.wait({closing})
+    await deck.board.flush()
+
+    assert deck.board.get("watch").live.current_status is None
+    assert await deck.stored() is None
+
+
+async def test_a_refresh_does_not_go_back_behind_what_was_heard_meanwhile(deck: Deck, events: Recorder) -> None:
+    async def changes() -> None:
+        for _ in range(50):
+            await deck.roster.wake("watch")
+
+    async def refreshes() -> None:
+        for _ in range(50):
+            await deck.board.refresh()
+
+    await asyncio.gather(changes(), refreshes())
+
+    told = [event.row.wake_revision for event in events.seen(DaemonRowChanged)]
+    assert told == sorted(told)
+    assert deck.board.get("watch").row.wake_revision == 50
 
 
 async def test_a_closed_line_is_not_heard(deck: Deck) -> None:

@@ -309,6 +309,26 @@ async def test_draining_finishes_the_item_in_hand(
     assert done == ["item"] if ends_by_itself else ["item", "item"]
 
 
+async def test_a_drain_that_cuts_a_sleep_short_does_not_wait_for_the_next(
+    database: Database, clock: FakeClock, bus: Bus
+) -> None:
+    @daemon("endless")
+    class Endless(BaseDaemon):
+        async def run(self) -> None:
+            while True:
+                await self.sleep(300)
+
+    async with open_deck(database, clock, bus, Endless) as deck:
+        await deck.roster.start("endless")
+        await deck.until("endless", RUNNING)
+        await clock.idle()
+
+        await deck.roster.stop("endless", StopMode.DRAIN)
+        await clock.advance(3)
+
+        assert deck.daemon("endless").state is STOPPED
+
+
 async def test_a_drain_does_not_wait_for_a_long_plain_sleep(database: Database, clock: FakeClock, bus: Bus) -> None:
     @daemon("plain")
     class Plain(BaseDaemon):

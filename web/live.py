@@ -15,6 +15,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
+import structlog
+
 from daemons.access import Access
 from daemons.bus import Bus, Mailbox
 from daemons.clock import Clock
@@ -45,6 +47,8 @@ SESSION_CHECK_TICKS = 30
 
 _TOLD = (DaemonChanged, DaemonRemoved, JobChanged, JobRemoved, ItemChanged, LogWritten, SessionEnded)
 Pointer = tuple[str, str] | LogWritten | ItemChanged
+
+log = structlog.get_logger("daemondeck.web")
 
 
 class Audience(Protocol):
@@ -179,7 +183,10 @@ class Hub:
                 self._told[event.key] = now
             change = Change(self.seq, at, event)
             for audience in self._audiences.values():
-                audience.take(change)
+                try:
+                    audience.take(change)
+                except Exception:  # What cannot be told must not silence everything after it
+                    log.exception("A change could not be told.", kind=type(event).__name__)
         self._forget_told(now)
 
     def _forget_told(self, now: float) -> None:
@@ -257,7 +264,10 @@ def _key_of(pointer: tuple[str, str] | ItemChanged) -> tuple[str, str]:
 def _size_of(pointer: Pointer) -> int:
     if isinstance(pointer, ItemChanged):
         return ITEM_BYTES
-    return 200 + (len(pointer.line.message) if isinstance(pointer, LogWritten) else 0)
+    if isinstance(pointer, LogWritten):
+        return 200 + len(pointer.line.message)
+    # Items are kept whole: there is no one place to read them again.
+    return 200 + len(repr(pointer.data)) if isinstance(pointer, ItemChanged) else 200
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -134,7 +134,7 @@ class RunContext:
         child, is_new = await self._fenced(self._at.orders.place(new, hold=self._run.hold), f"spawn {type}")
         failed = child.state in (JobState.FAILED, JobState.CANCELLED)
         if failed and not is_new and child.finished_at and parent.started_at and child.finished_at < parent.started_at:
-            return await self._at.orders.retry(child.id)
+            return await self._fenced(self._at.orders.retry(child.id, hold=self._run.hold), f"retry {type}")
         return child
 
     async def wait_for(self, job: Job | str) -> Job:

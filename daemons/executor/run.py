@@ -50,8 +50,7 @@ class Slot:
         if self.waits == 0 and not self.is_over:
             await self.lane.retake()
             self.is_held = True
-            if self.is_over:
-                self._release()
+            self._release_if_over()
 
     def stay_away(self) -> None:
         """End a wait without coming back: the handler is being cancelled and only tidies up."""
@@ -61,6 +60,11 @@ class Slot:
         """Give the place away for good, also where a task that the handler left behind still waits."""
         self.is_over = True
         self._release()
+
+    def _release_if_over(self) -> None:
+        # Asked after waiting in line: the attempt may have ended meanwhile.
+        if self.is_over:
+            self._release()
 
     def _release(self) -> None:
         if self.is_held:

@@ -46,15 +46,19 @@ class Promises:
             self.data_dir, awaits_ready=awaits_ready, variables=variables, database_url=self.database_url
         )
 
-    async def load(self, deck: DeckProcess) -> None:
-        """Create jobs, and start and stop a daemon, until the deck is gone."""
+    async def load(self, deck: DeckProcess, enough: asyncio.Event | None = None) -> None:
+        """Create jobs, and start and stop a daemon, until the deck is gone or it is `enough`."""
+        # Never cancelled: a request that is on its way could be carried out after the next one.
+        enough = enough or asyncio.Event()
         async with asyncio.TaskGroup() as callers:
             for _ in range(CALLERS):
-                callers.create_task(self._create_jobs(deck))
-            callers.create_task(self._switch(deck))
+                callers.create_task(self._create_jobs(deck, enough))
+            callers.create_task(self._switch(deck, enough))
 
-    async def _create_jobs(self, deck: DeckProcess) -> None:
-        for number in range(100_000):
+    async def _create_jobs(self, deck: DeckProcess, enough: asyncio.Event) -> None:
+        number = 0
+        while not enough.is_set():
+            number += 1
             key = str(uuid4())
             self.unanswered[key] = number
             try:
@@ -65,8 +69,8 @@ class Promises:
                 return
             self._note(key, answer)
 
-    async def _switch(self, deck: DeckProcess) -> None:
-        while True:
+    async def _switch(self, deck: DeckProcess, enough: asyncio.Event) -> None:
+        while not enough.is_set():
             before = next(iter(self.desired))
             command, wish = ("stop", "off") if before == "on" else ("start", "on")
             self.desired = {before, wish}

@@ -23,12 +23,14 @@ async def test_no_daemon_dies_and_nothing_is_lost_when_the_server_crashes(databa
         await deck.http.post(f"/api/daemons/{FEEDER}/start", json={})
         await deck.running_after(FEEDER)
         for _ in range(CRASHES):
-            calling = asyncio.create_task(promises.load(deck))
+            await promises.ask_again(deck)
+            enough = asyncio.Event()
+            calling = asyncio.create_task(promises.load(deck, enough))
             await deck.until_daemon(FEEDER, lambda item: bool(item["current_job_id"]))
             crash(database_url)
             await follows_a_new_job(deck)
-            calling.cancel()
-            await asyncio.wait({calling})
+            enough.set()
+            await calling
         shown = (await deck.http.get(f"/api/daemons/{FEEDER}")).json()
         await promises.ask_again(deck)
 

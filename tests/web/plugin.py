@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from daemons import BaseDaemon, DaemonOptions, JobContext, daemon, job
 
@@ -13,6 +13,7 @@ class Talker(BaseDaemon):
 
     class Options(DaemonOptions):
         sentence: str = Field("Looking around", description="What it says.")
+        password: SecretStr | None = Field(None, description="What it does not say.")
 
     async def run(self) -> None:
         while self.is_running:

@@ -145,6 +145,8 @@ async def test_every_command_answers_with_the_daemon(program: httpx2.AsyncClient
 
 @pytest.mark.parametrize("pause", [{"for": 3600}, {"for": "PT1H"}, {"until": "2999-01-01T00:00:00+02:00"}, {}])
 async def test_a_pause_has_an_end_and_a_reason(program: httpx2.AsyncClient, pause: dict[str, object]) -> None:
+    await program.post("/api/daemons/talker/start")
+
     answer = (await program.post("/api/daemons/talker/pause", json={**pause, "reason": "Guests"})).json()
 
     assert (answer["desired"], answer["desired_reason"]) == ("paused", "Guests")
@@ -189,6 +191,21 @@ async def test_commands_for_all_tell_of_each_enabled_one(program: httpx2.AsyncCl
         assert [item["name"] for item in answer.json()["items"]] == enabled
 
 
+async def test_a_secret_is_written_never_shown_and_survives_what_was_shown(
+    program: httpx2.AsyncClient, service: Service
+) -> None:
+    await program.patch("/api/daemons/talker", json={"configuration": {"password": "swordfish"}})
+
+    shown = (await program.get("/api/daemons/talker")).json()["configuration"]
+    page = (await program.get("/daemons/talker")).text
+    await program.patch("/api/daemons/talker", json={"configuration": {**shown, "sentence": "New"}})
+
+    assert shown["password"] != "swordfish"
+    assert "swordfish" not in page
+    stored = service.board.get("talker").row.configuration
+    assert stored == {"password": "swordfish", "sentence": "New"}
+
+
 async def test_logs_are_read_forwards_and_backwards(program: httpx2.AsyncClient, service: Service) -> None:
     row = service.board.get("talker").row
     for number in range(5):
@@ -212,13 +229,14 @@ async def test_logs_are_read_forwards_and_backwards(program: httpx2.AsyncClient,
 
 
 async def test_history_tells_what_was_asked_newest_first(program: httpx2.AsyncClient) -> None:
+    await program.post("/api/daemons/talker/start")
     await program.post("/api/daemons/talker/pause", json={"reason": "Guests"})
     await program.post("/api/daemons/talker/stop")
 
     answer = (await program.get("/api/daemons/talker/history")).json()
 
     asked = [(item["from"], item["to"]) for item in answer["items"] if item["kind"] == "desired"]
-    assert asked == [("paused", "off"), ("off", "paused")]
+    assert asked == [("paused", "off"), ("on", "paused"), ("off", "on")]
     shapes.HistoryPage.model_validate(answer)
 
 

@@ -86,6 +86,7 @@ async def test_static_files_are_public_and_kept(guest: httpx2.AsyncClient) -> No
 
 
 async def test_no_get_changes_anything(browser: httpx2.AsyncClient, app: Starlette, service: Service) -> None:
+    await browser.post("/api/daemons/talker/start")
     await browser.post("/api/daemons/talker/pause")
     await until(service, "talker", "paused")
     await service.journal.flush()

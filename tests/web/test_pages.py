@@ -22,6 +22,7 @@ async def test_a_daemons_page_shows_its_log_history_and_options(browser: httpx2.
     daemon = service.board.get("talker")
     service.journal.log(LogLevel.INFO, "A line <b>with markup</b>", daemon=daemon.row)
     await service.journal.flush()
+    await service.roster.start("talker")
     await service.roster.pause("talker", None, reason="Guests")
 
     page = (await browser.get("/daemons/talker")).text
@@ -47,7 +48,6 @@ async def test_a_page_of_a_daemon_whose_type_is_gone_still_opens(browser: httpx2
         ("stop", {}, "off"),
         ("stop", {"mode": "drain"}, "off"),
         ("restart", {}, "on"),
-        ("pause", {"minutes": "60"}, "paused"),
         ("resume", {}, "off"),
         ("wake", {}, "off"),
         ("reset", {}, "off"),
@@ -61,6 +61,15 @@ async def test_a_button_does_its_work_and_leads_back(
     daemon = service.board.get("talker")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/daemons#d-{daemon.id}")
     assert daemon.row.desired == desired
+
+
+async def test_the_pause_button_pauses_what_was_started(browser: httpx2.AsyncClient, service: Service) -> None:
+    await service.roster.start("talker")
+
+    answer = await browser.post("/daemons/talker/pause", data={"minutes": "60"})
+
+    assert answer.status_code == 303
+    assert service.board.get("talker").row.desired == "paused"
 
 
 @pytest.mark.parametrize(

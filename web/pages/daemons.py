@@ -59,7 +59,7 @@ def shown_options(registry: Registry, row: DaemonRow, settings: Settings) -> lis
         # A type that is gone, or a value that is not valid any more: the row's own words, and why.
         return [
             {"name": name, "value": value, "source": "row", "description": error.message}
-            for name, value in row.configuration.items()
+            for name, value in row.shown_configuration.items()
         ]
     return [
         {

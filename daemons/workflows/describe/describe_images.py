@@ -69,7 +69,10 @@ class DescribeImages(BaseDaemon):
             if job.error is not None:
                 await self.log(LogLevel.ERROR, f"Batch {number} {job.state}: {job.error.message}")
                 await self.report_error(job.error.code, job.error.message)
-                break
+                # Not at once: it would fail again, or be what a person has just cancelled.
+                wait = "trying again in {seconds} seconds"
+                await self.sleep(self.options.interval, f"Batch {number} {job.state}, {wait}")
+                return
             if pending:
                 await self._rest()
 

@@ -103,6 +103,16 @@ async def test_what_is_described_is_not_looked_at_again(deck: Deck, pictures: Pa
     assert len(described) == len(set(described)) == 10
 
 
+async def test_a_cancelled_batch_is_not_begun_again_at_once(deck: Deck, pictures: Path) -> None:
+    await describe(deck, directory=str(pictures))
+    event = await deck.events.next(DaemonChanged, lambda event: event.daemon.live.current_job_id is not None)
+    assert event.daemon.live.current_job_id is not None
+
+    await deck.orders.cancel(event.daemon.live.current_job_id)
+
+    assert await until_says(deck, "Batch 1") == "Batch 1 cancelled, trying again in 60 seconds"
+
+
 async def test_stopping_finishes_the_image_in_hand_and_resuming_repeats_none(opened: OpenDeck, pictures: Path) -> None:
     for number in range(40):
         saved(busy(number, 1600, 1200), pictures / f"large {number}.jpg")
