@@ -204,13 +204,17 @@ class Service:
         await asyncio.shield(self._stopping)
 
     async def _stop(self) -> None:
-        await asyncio.gather(self.supervisor.stop(GRACE), self.executor.stop(GRACE))
+        # Whatever goes wrong in one, the other is ended and everything is written before it is told.
+        ends = await asyncio.gather(self.supervisor.stop(GRACE), self.executor.stop(GRACE), return_exceptions=True)
         reach("work ended")
         flushes = {
             asyncio.create_task(self._flushed(part.flush())) for part in (self.board, self.journal, self.readings)
         }
         await self.clock.settle(flushes, FLUSH_SECONDS)
         reach("flushed")
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
 
     @staticmethod
     async def _flushed(flush: Any) -> None:

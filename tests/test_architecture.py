@@ -41,6 +41,7 @@ BROAD_EXCEPTIONS = {
     "worker_process": "the worker's loop",
     "workflows.describe.worker": "the worker's loop",
     "web.live": "a change that cannot be told must not silence those after it",
+    "web.pages.live": "a change that cannot be drawn becomes a resync",
     "web.problems": "the one place where an unforeseen error becomes an answer",
 }
 """Where nobody knows what may come, and why that must not go further."""

@@ -45,7 +45,7 @@ class NewJob:
 
     def digested(self) -> "NewJob":
         """Return this with the digest that tells one order under a key from another."""
-        body = json.dumps([self.type, self.args], sort_keys=True, separators=(",", ":"))
+        body = json.dumps([self.type, self.args, self.priority], sort_keys=True, separators=(",", ":"))
         return replace(self, key_digest=hashlib.sha256(body.encode()).hexdigest())
 
 

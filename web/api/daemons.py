@@ -202,12 +202,13 @@ def _shown(request: Request, row: DaemonRow, status: int = 202, headers: dict[st
 
 async def _each(deck: Service, command: Callable[[str], Awaitable[DaemonRow]]) -> Response:
     async def one(name: str) -> dict[str, Any]:
+        state = deck.board.get(name).state
         error: dict[str, Any] | None = None
         try:
-            await command(name)
+            state = (await command(name)).state
         except DaemonError as refused:
             error = problem(refused)
-        return {"name": name, "state": deck.board.get(name).state.value, "error": error}
+        return {"name": name, "state": state.value, "error": error}
 
     names = [daemon.name for daemon in deck.board.all() if daemon.row.enabled]
     # Together, so that they are committed together.

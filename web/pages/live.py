@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 
+import structlog
 from starlette.types import Receive, Scope, Send
 
 from daemons.clock import Clock
@@ -16,6 +17,8 @@ from web.listener import Listener, Telling
 from web.live import Hub
 from web.sockets import Seat, serve_socket
 from web.templating import Templates
+
+logger = structlog.get_logger(__name__)
 
 PACE_SECONDS = 0.25
 """The least time between two frames of rows."""
@@ -57,7 +60,12 @@ class PageAudience:
         if is_much:
             self._offer(last.seq, data_frame("resync", seq=last.seq, at=last.at))
             return
-        for text in self._draw(changes, last.seq, last.at):
+        try:
+            frames = list(self._draw(changes, last.seq, last.at))
+        except Exception as error:  # noqa: BLE001 - one change that cannot be drawn must not leave pages behind
+            logger.error("A change could not be drawn.", error=repr(error))
+            frames = [data_frame("resync", seq=last.seq, at=last.at)]
+        for text in frames:
             self._offer(last.seq, text)
 
     def _draw(self, changes: list[Change], seq: int, at: datetime) -> Iterator[str]:

@@ -56,8 +56,8 @@ class DescribeImages(BaseDaemon):
     async def _describe_what_is_new(self, way: Way) -> None:
         pending, total = await self._look_through(way)
         if not pending:
-            interval = self.options.interval
-            await self.sleep(interval, f"All {total:,} images are described, looking again in {interval:g} seconds")
+            what = _so_far(total, await self.keeper(DescriptionKeeper).failed(way))
+            await self.sleep(self.options.interval, what + ", looking again in {seconds} seconds")
             return
         batches = -(-len(pending) // self.options.batch_size)
         number = 0
@@ -113,3 +113,9 @@ class DescribeImages(BaseDaemon):
         is_short = psutil.virtual_memory().percent > self.options.max_memory_percent * 0.9
         if self.options.cooldown and (is_short or self.options.describer != "basic"):
             await self.sleep(self.options.cooldown, "Resting for {seconds} seconds between two batches")
+
+
+def _so_far(total: int, failed: int) -> str:
+    if not failed:
+        return f"All {total:,} images are described"
+    return f"{max(0, total - failed):,} of {total:,} images are described, {failed:,} failed"

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from daemons.clock import Clock
 from daemons.database import Database
@@ -127,6 +127,12 @@ class DescriptionKeeper:
                     del digests[row.digest]
             left += digests.values()
         return left
+
+    async def failed(self, way: Way) -> int:
+        """Return how many files of the folder could not be described in this way."""
+        of_way = (_D.folder_bytes == way.folder, _D.describer == way.describer, _D.model == way.model)
+        row = await self._database.fetch_one(select(func.count()).where(_D.state == "failed", *of_way))
+        return int(row[0]) if row else 0
 
     async def get(self, description_id: str) -> Description:
         """Return one description. Raises UnknownDescription."""
