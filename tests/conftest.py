@@ -1,6 +1,7 @@
 """What every test may ask for: a clock it owns, a bus with a recorder, a migrated database of each kind."""
 
 import shutil
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ DATABASES = ("sqlite", "postgresql")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Whoever runs the tests in the background has these ignored, and so would every deck that a test starts.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
     config.addinivalue_line(
         "markers", "databases(*kinds): run only on these kinds of database, of sqlite and postgresql"
     )
