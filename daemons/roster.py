@@ -81,6 +81,19 @@ class Roster:
 
         await self._database.write(unit)
 
+    async def decide_auto_starts(self) -> None:
+        """Before the first run: want every daemon that starts by itself, unless a person has ever switched it."""
+
+        def unit(tx: Transaction) -> None:
+            never_switched = select(DaemonTable.__table__).where(DaemonTable.switched_at.is_(None)).with_for_update()
+            for found in tx.execute(never_switched).all():
+                row = self._row(found)
+                desired = Desired.ON if row.enabled and row.auto_start else Desired.OFF
+                if row.desired is not desired:
+                    self._ask(tx, row, desired, "auto_start", by_person=False)
+
+        await self._database.write(unit)
+
     # Reading.
 
     async def rows(self) -> list[DaemonRow]:
@@ -163,8 +176,7 @@ class Roster:
             if until is not None and until <= tx.now:
                 raise Invalid("A pause cannot end in the past.", code="ERR_INVALID_TIME")
             row = self._enabled(tx, name)
-            starts_by_itself = row.switched_at is None and row.auto_start
-            if row.desired is Desired.OFF and not starts_by_itself:
+            if row.desired is Desired.OFF:
                 # Else the end of the pause would start what was off.
                 return row
             return self._ask(tx, row, Desired.PAUSED, reason, paused_until=until, stop_mode=StopMode.DRAIN.value)
@@ -278,7 +290,7 @@ class Roster:
             "type": type,
             "enabled": enabled,
             "auto_start": auto_start,
-            "desired": Desired.OFF.value,
+            "desired": (Desired.ON if enabled and auto_start else Desired.OFF).value,
             "state": DaemonState.STOPPED.value,
             "configuration": dict(configuration),
             "created_at": tx.now,

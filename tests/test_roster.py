@@ -103,10 +103,18 @@ async def test_pausing_what_is_off_leaves_it_off(roster: Roster) -> None:
     assert (paused.desired, resumed.desired) == (Desired.OFF, Desired.OFF)
 
 
-async def test_what_started_by_itself_can_be_paused(roster: Roster) -> None:
+async def test_auto_start_decides_for_what_nobody_has_switched(roster: Roster) -> None:
+    await roster.add("watch", "switched", {}, auto_start=True)
+    await roster.stop("switched")
     await roster.edit("watch", auto_start=True)
 
-    assert (await roster.pause("watch", None)).desired is Desired.PAUSED
+    await roster.decide_auto_starts()
+    begun = {row.name: row.desired for row in await roster.rows()}
+    await roster.edit("watch", auto_start=False)
+    await roster.decide_auto_starts()
+
+    assert begun == {"watch": Desired.ON, "switched": Desired.OFF}
+    assert (await roster.row("watch")).desired is Desired.OFF
 
 
 async def test_resume_does_nothing_to_a_stopped_daemon(roster: Roster) -> None:

@@ -441,10 +441,10 @@ async def test_boot_brings_back_what_was_on_and_leaves_off_what_was_off(
 
     async with open_deck(database, clock, bus, Watch) as deck:
         states = {shown.name: shown.state for shown in deck.board.all()}
-        desired = deck.daemon("on").row.desired
+        desired = {name: deck.daemon(name).row.desired for name in ("on", "auto", "auto_off")}
 
     assert states == {"auto": RUNNING, "auto_off": STOPPED, "off": STOPPED, "on": RUNNING, "watch": STOPPED}
-    assert desired is Desired.ON
+    assert desired == {"on": Desired.ON, "auto": Desired.ON, "auto_off": Desired.OFF}
 
 
 async def test_a_row_left_running_by_a_dead_process_is_made_true(

@@ -58,6 +58,7 @@ class Supervisor:
         async with AsyncExitStack() as stack:
             stack.enter_context(tracked_tasks())
             await self._remove_mended_plugins()
+            await self._engine.roster.decide_auto_starts()
             # Subscribe before reading: a change between the two arrives twice, never zero times.
             stack.enter_context(self._bus.listen(self._hear))
             for row in await self._engine.roster.rows():
@@ -141,7 +142,7 @@ class Supervisor:
     def _add(self, row: DaemonRow) -> None:
         if row.id not in self._lifecycles:
             # A row that stands for a broken plug-in is started, so that it fails and says why.
-            by_itself = row.auto_start or row.type.startswith(BROKEN_PREFIX)
+            by_itself = row.type.startswith(BROKEN_PREFIX)
             # Whoever spoke on the bus, perhaps a daemon's own task, does not own the lifecycle.
             with on_own_account():
                 self._lifecycles[row.id] = Lifecycle(self._engine, row, starts_by_itself=by_itself)

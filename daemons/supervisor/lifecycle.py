@@ -178,8 +178,8 @@ class Lifecycle:
         row = self.row
         if self._is_closing or not row.enabled:
             return _OFF
-        if row.switched_at is None:
-            return _ON if self._starts_by_itself else _OFF
+        if row.switched_at is None and self._starts_by_itself:
+            return _ON
         return row.desired
 
     # A live run.
