@@ -1,7 +1,6 @@
 """The only place that reads a clock, so that tests can own time."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime
@@ -72,20 +71,3 @@ async def _first(waiting: Awaitable[Any], timeout: float | None) -> bool:
         return bool(done)
     finally:
         task.cancel()
-
-
-def start_timer(seconds: float, name: str, action: "Callback") -> "Timer":
-    """Call `action` in a thread of its own after `seconds`, even while the event loop is blocked."""
-    timer = threading.Timer(seconds, action)
-    timer.daemon = True
-    timer.name = name
-    timer.start()
-    return timer
-
-
-class Callback(Protocol):
-    def __call__(self) -> None: ...
-
-
-class Timer(Protocol):
-    def cancel(self) -> None: ...

@@ -87,7 +87,7 @@ class Roster:
         def unit(tx: Transaction) -> None:
             never_switched = select(DaemonTable.__table__).where(DaemonTable.switched_at.is_(None)).with_for_update()
             for found in tx.execute(never_switched).all():
-                row = self._row(found)
+                row = self.row_of(found)
                 desired = Desired.ON if row.enabled and row.auto_start else Desired.OFF
                 if row.desired is not desired:
                     self._ask(tx, row, desired, "auto_start", by_person=False)
@@ -99,14 +99,14 @@ class Roster:
     async def rows(self) -> list[DaemonRow]:
         """Return every daemon, by name."""
         found = await self._database.fetch(select(DaemonTable.__table__).order_by(DaemonTable.name))
-        return [self._row(row) for row in found]
+        return [self.row_of(row) for row in found]
 
     async def row(self, name: str) -> DaemonRow:
         """Return one daemon by name or id. Raises UnknownDaemon."""
         found = await self._database.fetch_one(select(DaemonTable.__table__).where(_named(name)))
         if found is None:
             raise UnknownDaemon(f"There is no daemon named {clean(name, 63)}.")
-        return self._row(found)
+        return self.row_of(found)
 
     # Commands of people: durable, answered before anything moves.
 
@@ -296,7 +296,7 @@ class Roster:
             "created_at": tx.now,
             "updated_at": tx.now,
         }
-        row = self._row(tx.execute(insert(DaemonTable).returning(DaemonTable.__table__), values).one())
+        row = self.row_of(tx.execute(insert(DaemonTable).returning(DaemonTable.__table__), values).one())
         add_lease(tx, row.id)
         tx.announce(DaemonRowChanged(row))
         return row
@@ -330,7 +330,7 @@ class Roster:
         found = tx.execute(select(DaemonTable.__table__).where(_named(name)).with_for_update()).first()
         if found is None:
             raise UnknownDaemon(f"There is no daemon named {clean(name, 63)}.")
-        return self._row(found)
+        return self.row_of(found)
 
     def _enabled(self, tx: Transaction, name: str) -> DaemonRow:
         row = self._locked(tx, name)
@@ -345,11 +345,12 @@ class Roster:
             .values(**values, updated_at=tx.now)
             .returning(DaemonTable.__table__)
         )
-        row = self._row(tx.execute(statement).one())
+        row = self.row_of(tx.execute(statement).one())
         tx.announce(DaemonRowChanged(row))
         return row
 
-    def _row(self, row: Row[Any]) -> DaemonRow:
+    def row_of(self, row: Row[Any]) -> DaemonRow:
+        """Read a row of the whole table."""
         declared = self._types.get(row.type)
         error = row.last_error
         return DaemonRow(

@@ -82,17 +82,8 @@ class JobState(StrEnum):
         return self in FINISHED_JOB_STATES
 
 
-_J = JobState
-FINISHED_JOB_STATES = frozenset({_J.COMPLETED, _J.FAILED, _J.CANCELLED})
+FINISHED_JOB_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 UNFINISHED_JOB_STATES = frozenset(JobState) - FINISHED_JOB_STATES
-JOB_TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
-    _J.QUEUED: frozenset({_J.RUNNING, _J.CANCELLED, _J.FAILED}),
-    _J.RUNNING: frozenset({_J.COMPLETED, _J.FAILED, _J.CANCELLED, _J.CANCELLING, _J.QUEUED}),
-    _J.CANCELLING: frozenset({_J.CANCELLED, _J.COMPLETED, _J.FAILED}),
-    _J.COMPLETED: frozenset({_J.QUEUED}),
-    _J.FAILED: frozenset({_J.QUEUED}),
-    _J.CANCELLED: frozenset({_J.QUEUED}),
-}
 
 
 class OnStop(StrEnum):
@@ -125,10 +116,4 @@ _RANKS = {level: rank for rank, level in enumerate(LogLevel)}
 def check_daemon_transition(old: DaemonState, new: DaemonState) -> None:
     """Raise IllegalTransition unless a daemon may go from `old` to `new`."""
     if new not in DAEMON_TRANSITIONS[old]:
-        raise IllegalTransition(old, new)
-
-
-def check_job_transition(old: JobState, new: JobState) -> None:
-    """Raise IllegalTransition unless a job may go from `old` to `new`."""
-    if new not in JOB_TRANSITIONS[old]:
         raise IllegalTransition(old, new)

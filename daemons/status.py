@@ -108,8 +108,8 @@ class StatusBoard:
     async def refresh(self) -> None:
         """Read all rows again, for what other processes changed; our own runs' statuses are newer here."""
         self._heard.clear()
-        rows = {row.id: row for row in await self._roster.rows()}
         stored = {row.id: row for row in await self._database.fetch(select(DaemonTable.__table__))}
+        rows = {daemon_id: self._roster.row_of(row) for daemon_id, row in stored.items()}
         # What was heard while we read is newer than what was read; the next refresh compares it.
         heard = frozenset(self._heard)
         for daemon_id in [known for known in self._cards if known not in rows and known not in heard]:
@@ -122,8 +122,7 @@ class StatusBoard:
                 if card.row != row:
                     self._bus.publish(DaemonRowChanged(row))
                 continue
-            live = _live_of(stored[daemon_id]) if daemon_id in stored else Live(0)
-            self._show(row, live)
+            self._show(row, _live_of(stored[daemon_id]))
 
     def _show(self, row: DaemonRow, live: Live) -> None:
         card = self._cards.get(row.id)
