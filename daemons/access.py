@@ -45,6 +45,13 @@ class Role(StrEnum):
     OPERATOR = "operator"  #: and command daemons and jobs
     ADMIN = "admin"  #: and hand out tokens and sign-in links
 
+    @property
+    def rank(self) -> int:
+        return _RANKS[self]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

@@ -7,7 +7,8 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from daemons.access import Identity
+from daemons.access import Identity, Role
+from daemons.errors import Denied
 from daemons.service import Service
 from web.live import Hub
 from web.templating import Templates
@@ -50,6 +51,16 @@ def viewer(connection: HTTPConnection) -> Identity:
     identity = viewer_of(connection.scope)
     assert identity is not None
     return identity
+
+
+def require(connection: HTTPConnection, role: Role) -> None:
+    """Raise Denied unless who asks is at least a `role`; on the few open paths nobody is asked."""
+    identity = viewer_of(connection.scope)
+    if identity is None or identity.role.rank >= role.rank:
+        return
+    if role is Role.ADMIN:
+        raise Denied("Only an admin may do that.", code="ERR_NOT_ADMIN")
+    raise Denied("You may look, but not change anything.", code="ERR_VIEWER")
 
 
 def origin_of(scope: Scope) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from gettext import NullTranslations
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -28,7 +30,9 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            extensions=["jinja2.ext.i18n"],
         )
+        install_words(self._environment, NullTranslations())
         self._environment.filters.update(
             iso=iso,
             utc=utc,
@@ -68,6 +72,11 @@ class Templates:
     def page(self, template: str, /, status_code: int = 200, **context: object) -> HTMLResponse:
         """Return `template` as an answer; every page needs `viewer`, see templates/base.html."""
         return HTMLResponse(self.render(template, **context), status_code, headers={"Cache-Control": "no-store"})
+
+
+def install_words(environment: Environment, translations: NullTranslations) -> None:
+    """Have `_()` and `{% trans %}` in templates speak the language of `translations`."""
+    cast(Any, environment).install_gettext_translations(translations, newstyle=True)
 
 
 def iso(moment: datetime | str) -> str:

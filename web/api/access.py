@@ -5,11 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daemons.access import CODE_LIFE, Role
-from daemons.errors import Denied
 from web.api import shapes
 from web.api.calls import Call
 from web.api.daemons import Name
-from web.context import own_address, service, viewer
+from web.context import own_address, service
 from web.encoding import JsonResponse, Listing
 from web.parsing import Body
 
@@ -29,43 +28,68 @@ class NewLink(Body):
 
 
 async def list_tokens(request: Request) -> Response:
-    _admins_only(request)
     return Listing([token.as_dict() for token in await service(request).access.tokens()])
 
 
 async def create_token(request: Request, body: NewToken) -> Response:
-    _admins_only(request)
     secret, token = await service(request).access.create_token(body.name, body.role, body.expires_at)
     return JsonResponse({**token.as_dict(), "secret": secret}, 201)
 
 
 async def revoke_token(request: Request) -> Response:
-    _admins_only(request)
     await service(request).access.revoke_token(request.path_params["name"])
     return Response(status_code=204)
 
 
 async def create_link(request: Request, body: NewLink) -> Response:
-    _admins_only(request)
     code = await service(request).access.new_code(body.role)
     expires_at = service(request).clock.now() + CODE_LIFE
     return JsonResponse({"url": f"{own_address(request.scope)}/signin?code={code}", "expires_at": expires_at}, 201)
 
 
 async def end_sessions(request: Request) -> Response:
-    _admins_only(request)
     return JsonResponse({"ended": await service(request).access.sign_out_everywhere()})
 
 
-def _admins_only(request: Request) -> None:
-    if viewer(request).role is not Role.ADMIN:
-        raise Denied("Only an admin may do that.", code="ERR_NOT_ADMIN")
-
-
 CALLS = [
-    Call("GET", "/api/tokens", list_tokens, "Tokens of programs, without their secrets.", shapes.TokenPage),
-    Call("POST", "/api/tokens", create_token, "Make a token; its secret is shown once.", shapes.NewTokenShape, 201),
-    Call("DELETE", "/api/tokens/{name}", revoke_token, "Make a token useless at once.", None, 204),
-    Call("POST", "/api/signin-links", create_link, "Make a link that signs in once.", shapes.SigninLinkShape, 201),
-    Call("POST", "/api/sessions/end-all", end_sessions, "Sign everybody out.", shapes.EndedShape),
+    Call(
+        "GET",
+        "/api/tokens",
+        list_tokens,
+        "Tokens of programs, without their secrets.",
+        shapes.TokenPage,
+        command="daemondeck token ls",
+        needs=Role.ADMIN,
+    ),
+    Call(
+        "POST",
+        "/api/tokens",
+        create_token,
+        "Make a token; its secret is shown once.",
+        shapes.NewTokenShape,
+        201,
+        command="daemondeck token add {name}",
+        needs=Role.ADMIN,
+    ),
+    Call(
+        "DELETE",
+        "/api/tokens/{name}",
+        revoke_token,
+        "Make a token useless at once.",
+        None,
+        204,
+        command="daemondeck token rm {name}",
+        needs=Role.ADMIN,
+    ),
+    Call(
+        "POST",
+        "/api/signin-links",
+        create_link,
+        "Make a link that signs in once.",
+        shapes.SigninLinkShape,
+        201,
+        command="daemondeck token link",
+        needs=Role.ADMIN,
+    ),
+    Call("POST", "/api/sessions/end-all", end_sessions, "Sign everybody out.", shapes.EndedShape, needs=Role.ADMIN),
 ]

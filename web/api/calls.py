@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from daemons.access import Role
+from web.context import require
 from web.parsing import Body, NoBody, NoQuery, Query, read_body, read_query
 from web.security import SAFE_METHODS
 
@@ -31,6 +33,14 @@ class Call:
     media_type: str = "application/json"
     headers: Sequence[dict[str, Any]] = ()
     """Request headers it heeds, as the schema describes parameters."""
+    command: str | None = None
+    """The command line that does the same, such as "daemondeck start {name}"; None where none makes sense."""
+    needs: Role | None = None
+    """Who may call it, at least; unless said, everybody may look and operators may change."""
+
+    @property
+    def role(self) -> Role:
+        return self.needs or (Role.VIEWER if self.method in SAFE_METHODS else Role.OPERATOR)
 
     @property
     def query(self) -> type[Query]:
@@ -51,6 +61,7 @@ class Call:
         names = {hint: name for name, hint in get_type_hints(self.handler).items()}
 
         async def endpoint(request: Request) -> Response:
+            require(request, self.role)
             # Read also where nothing is taken: an unknown name is refused everywhere.
             asked: dict[type[BaseModel], BaseModel] = {query: read_query(request, query)}
             if body is not None:

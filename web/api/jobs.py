@@ -139,7 +139,7 @@ _KEY_HEADER = {
     "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARACTERS},
 }
 CALLS = [
-    Call("GET", "/api/jobs", list_jobs, "Jobs, newest first.", shapes.JobPage),
+    Call("GET", "/api/jobs", list_jobs, "Jobs, newest first.", shapes.JobPage, command="daemondeck jobs ls"),
     Call(
         "POST",
         "/api/jobs",
@@ -149,8 +149,31 @@ CALLS = [
         201,
         headers=[_KEY_HEADER],
     ),
-    Call("GET", _ONE, get_job, "One job with its attempts, refused writes and children.", shapes.JobDetailShape),
-    Call("GET", _ONE + "/logs", get_job_logs, "Its log lines.", shapes.LogPage),
-    Call("POST", _ONE + "/cancel", cancel_job, "End it; a queued one never runs.", shapes.JobShape, 202),
-    Call("POST", _ONE + "/retry", retry_job, "Try an ended job again.", shapes.JobShape, 202),
+    Call(
+        "GET",
+        _ONE,
+        get_job,
+        "One job with its attempts, refused writes and children.",
+        shapes.JobDetailShape,
+        command="daemondeck jobs get {id}",
+    ),
+    Call("GET", _ONE + "/logs", get_job_logs, "Its log lines.", shapes.LogPage, command="daemondeck logs {id}"),
+    Call(
+        "POST",
+        _ONE + "/cancel",
+        cancel_job,
+        "End it; a queued one never runs.",
+        shapes.JobShape,
+        202,
+        command="daemondeck jobs cancel {id}",
+    ),
+    Call(
+        "POST",
+        _ONE + "/retry",
+        retry_job,
+        "Try an ended job again.",
+        shapes.JobShape,
+        202,
+        command="daemondeck jobs retry {id}",
+    ),
 ]

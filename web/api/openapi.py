@@ -80,6 +80,8 @@ def _operation(call: Call, names: dict[type[BaseModel], str]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": call.summary,
         "operationId": call.handler.__name__,
+        "x-role": call.role.value,
+        **({"x-command": call.command} if call.command else {}),
         "parameters": [*_path_parameters(call), *_query_parameters(call), *call.headers],
         "responses": {str(call.status): _answer(call, names), **_refusals(call)},
     }

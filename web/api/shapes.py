@@ -226,6 +226,9 @@ class FindingShape(Shape):
     severity: Literal["warning", "error"]
     message: str
     remedy: str | None
+    subject: str | None
+    since: AwareDatetime | None
+    link: str | None
 
 
 class HealthShape(Shape):

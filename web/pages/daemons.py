@@ -16,7 +16,7 @@ from daemons.settings import Settings
 from daemons.states import StopMode
 from daemons.values import DaemonRow
 from web.context import service, templates, viewer
-from web.pages.forms import back_to
+from web.pages.forms import Form, back_to
 from web.parsing import read_form
 
 LINES_SHOWN = 200
@@ -127,9 +127,13 @@ def _button(command: Command) -> Callable[[Request], Awaitable[Response]]:
     return press
 
 
+FORMS = [
+    Form(f"/daemons/{{name}}/{name}", _button(command), f"POST /api/daemons/{{name}}/{name}")
+    for name, command in _COMMANDS.items()
+]
 ROUTES = [
     Route("/", show_daemons),
     Route("/daemons", show_daemons),
     Route("/daemons/{name}", show_daemon),
-    *(Route(f"/daemons/{{name}}/{name}", _button(command), methods=["POST"]) for name, command in _COMMANDS.items()),
+    *(form.route() for form in FORMS),
 ]

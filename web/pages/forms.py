@@ -1,9 +1,34 @@
 """What the forms of all pages share."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 
-from web.context import templates
+from daemons.access import Role
+from web.context import require, templates
+
+
+@dataclass(frozen=True)
+class Form:
+    """A button for people: what it posts to, and the call of the API that does the same for programs."""
+
+    path: str
+    handler: Callable[[Request], Awaitable[Response]]
+    call: str | None
+    """Method and path, such as "POST /api/daemons/{name}/start"; None where a program has no use for it."""
+    needs: Role = Role.OPERATOR
+
+    def route(self) -> Route:
+        """Return the route that serves the form."""
+
+        async def endpoint(request: Request) -> Response:
+            require(request, self.needs)
+            return await self.handler(request)
+
+        return Route(self.path, endpoint, methods=["POST"], name=f"POST {self.path}")
 
 
 def back_to(request: Request, path: str) -> Response:

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from web.api.jobs import JobQuery
 from web.context import service, templates, viewer
-from web.pages.forms import back_to
+from web.pages.forms import Form, back_to
 from web.parsing import read_query
 
 LINES_SHOWN = 200
@@ -46,9 +46,12 @@ async def retry_job(request: Request) -> Response:
     return back_to(request, f"/jobs/{job.id}")
 
 
+FORMS = [
+    Form("/jobs/{id}/cancel", cancel_job, "POST /api/jobs/{id}/cancel"),
+    Form("/jobs/{id}/retry", retry_job, "POST /api/jobs/{id}/retry"),
+]
 ROUTES = [
     Route("/jobs", show_jobs),
     Route("/jobs/{id}", show_job),
-    Route("/jobs/{id}/cancel", cancel_job, methods=["POST"]),
-    Route("/jobs/{id}/retry", retry_job, methods=["POST"]),
+    *(form.route() for form in FORMS),
 ]

@@ -4,12 +4,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from daemons.access import SignInRefused
+from daemons.access import Role, SignInRefused
 from daemons.errors import Invalid
 from daemons.passwords import TooManyTries
 from web.authentication import give_cookie, take_cookie
 from web.context import origin_of, service, templates, viewer
-from web.pages.forms import back_to, own_page
+from web.pages.forms import Form, back_to, own_page
 from web.parsing import read_form
 from web.problems import status_of
 
@@ -66,8 +66,8 @@ def _page(
     )
 
 
-ROUTES = [
-    Route("/signin", show_signin),
-    Route("/signin", sign_in, methods=["POST"]),
-    Route("/signout", sign_out, methods=["POST"]),
+FORMS = [
+    Form("/signin", sign_in, None, needs=Role.VIEWER),
+    Form("/signout", sign_out, None, needs=Role.VIEWER),
 ]
+ROUTES = [Route("/signin", show_signin), *(form.route() for form in FORMS)]
