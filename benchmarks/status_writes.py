@@ -64,7 +64,7 @@ class Speaker(BaseDaemon):
 
 
 def _speakers(deck: Board) -> Sequence[Speaker]:
-    services = CallServices(SystemClock(), deck.journal, _unused(), _unused())
+    services = CallServices(SystemClock(), deck.journal, _unused(), _unused(), _unused())
     speakers = []
     for line in deck.lines:
         row = deck.board.get(line.lease.daemon_id).row

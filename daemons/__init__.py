@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from daemons.handlers import job as job
     from daemons.options import NEEDS_RESTART as NEEDS_RESTART
     from daemons.options import DaemonOptions as DaemonOptions
+    from daemons.questions import Unanswered as Unanswered
     from daemons.states import JobState as JobState
     from daemons.states import LogLevel as LogLevel
     from daemons.states import OnStop as OnStop
@@ -54,6 +55,7 @@ _HOMES = {
     ),
     "daemons.handlers": ("JobContext", "JobFailed", "job"),
     "daemons.options": ("NEEDS_RESTART", "DaemonOptions"),
+    "daemons.questions": ("Unanswered",),
     "daemons.states": ("JobState", "LogLevel", "OnStop"),
     "daemons.values": ("Job",),
     "daemons.workflow": ("Workflow",),

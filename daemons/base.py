@@ -16,6 +16,7 @@ from daemons.values import Job, JsonValue
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 K = TypeVar("K")
+M = TypeVar("M", bound=BaseModel)
 DaemonClass = TypeVar("DaemonClass", bound="type[BaseDaemon]")
 
 
@@ -44,6 +45,7 @@ class Calls(Protocol):
     async def create_job(self, type: str, args: JsonValue | BaseModel, **wishes: Any) -> Job: ...
     async def wait_for(self, job_id: str) -> Job: ...
     async def cancel_job(self, job_id: str, reason: str | None) -> Job: ...
+    async def ask(self, title: str, form: type[M], *, timeout: float | None, **wishes: Any) -> M: ...
 
 
 class BaseDaemon:
@@ -155,6 +157,25 @@ class BaseDaemon:
     async def cancel_job(self, job: Job | str, reason: str | None = None) -> Job:
         """Ask for the job to end, and return it as it is then."""
         return await self._running().cancel_job(_id(job), reason)
+
+    async def ask(
+        self,
+        title: str,
+        form: type[M],
+        *,
+        name: str | None = None,
+        detail: str | None = None,
+        suggestion: M | None = None,
+        timeout: float | None = None,
+        fallback: M | None = None,
+    ) -> M:
+        """Ask a person for `form` and return the answer; it is on the Inbox page at once, and survives a crash.
+
+        `name` tells the questions of one asker apart (else `title` does). After `timeout` seconds the `fallback` is
+        the answer; without one Unanswered is raised.
+        """
+        wishes = {"name": name, "detail": detail, "suggestion": suggestion, "fallback": fallback}
+        return await self._running().ask(title, form, timeout=timeout, **wishes)
 
     def keeper(self, kind: type[K]) -> K:
         """Return the record keeper of that class, as a workflow declares it."""

@@ -26,6 +26,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_.-]{0,99}")
 
 F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, Any]])
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class JobContext(Protocol):
@@ -80,6 +81,24 @@ class JobContext(Protocol):
 
     async def wait_for(self, job: Job | str) -> Job:
         """Return the job once it is completed. Raises JobFailed otherwise. Holds no slot meanwhile."""
+        ...
+
+    async def ask(
+        self,
+        title: str,
+        form: type[M],
+        *,
+        name: str | None = None,
+        detail: str | None = None,
+        suggestion: M | None = None,
+        timeout: float | None = None,
+        fallback: M | None = None,
+    ) -> M:
+        """Ask a person for `form` and return the answer; it is on the Inbox page at once, and survives a crash.
+
+        `name` tells the questions of one asker apart (else `title` does). After `timeout` seconds the `fallback` is
+        the answer; without one Unanswered is raised. Holds no slot meanwhile.
+        """
         ...
 
     def raise_if_cancelled(self) -> None:

@@ -28,6 +28,7 @@ from daemons.journal import Journal
 from daemons.killpoints import reach
 from daemons.leases import Leases
 from daemons.orders import Orders
+from daemons.questions import Questions
 from daemons.readings import Readings
 from daemons.registry import Registry
 from daemons.roster import Roster
@@ -79,6 +80,7 @@ class Service:
         self.keepers = Keepers(self.registry.workflows, self.database, clock)
         self.workers = WorkerPool(clock)
         self.jobs = Jobs(self.database, clock)
+        self.questions = Questions(self.database, clock, self.bus)
         dispatcher = EmbeddedDispatcher(self.bus)
         self.orders = Orders(self.registry, self.jobs, dispatcher, self.database, clock, self.bus)
         self.executor = Executor(
@@ -94,9 +96,10 @@ class Service:
             slots=settings.lanes,
             dead_workers=self.leases.dead_managers,
             keepers=self.keepers,
+            questions=self.questions,
             workers=self.workers,
         )
-        services = CallServices(clock, self.journal, self.readings, self.orders, self.keepers)
+        services = CallServices(clock, self.journal, self.readings, self.orders, self.questions, self.keepers)
         engine = Engine(services, settings, self.leases, self.roster, self.board, self.registry)
         self.supervisor = Supervisor(engine, self.database, self.bus)
         self._findings = findings
@@ -182,7 +185,7 @@ class Service:
             await self.leases.join()
             stack.push_async_callback(self._leave)
             await self.roster.declare(self.registry.declared())
-            for part in (self.journal, self.readings, self.board, self.access):
+            for part in (self.journal, self.readings, self.board, self.access, self.questions):
                 await stack.enter_async_context(part)
             reach("keepers opened")
             kept = timedelta(days=self.settings.retention_days)

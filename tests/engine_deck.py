@@ -13,6 +13,7 @@ from daemons.jobs import Jobs
 from daemons.journal import Journal
 from daemons.leases import Leases
 from daemons.orders import Orders
+from daemons.questions import Questions
 from daemons.readings import Readings
 from daemons.registry import Registry
 from daemons.roster import Roster
@@ -58,6 +59,7 @@ class Deck:
         self.keepers = Keepers(registry.workflows, database, clock)
         self.workers = WorkerPool(clock)
         self.jobs = Jobs(database, clock)
+        self.questions = Questions(database, clock, bus)
         dispatcher = EmbeddedDispatcher(bus)
         self.orders = Orders(registry, self.jobs, dispatcher, database, clock, bus)
         self.executor = Executor(
@@ -74,8 +76,9 @@ class Deck:
             dead_workers=self.leases.dead_managers,
             keepers=self.keepers,
             workers=self.workers,
+            questions=self.questions,
         )
-        services = CallServices(clock, self.journal, self.readings, self.orders, self.keepers)
+        services = CallServices(clock, self.journal, self.readings, self.orders, self.questions, self.keepers)
         engine = Engine(services, settings, self.leases, self.roster, self.board, registry)
         self.supervisor = Supervisor(engine, database, bus)
         self.events = Recorder()
@@ -85,7 +88,7 @@ class Deck:
         await self.roster.declare(self.registry.declared())
         await self.leases.join()
         stack.push_async_callback(self.leases.leave)
-        for part in (self.journal, self.readings, self.board, self.executor):
+        for part in (self.journal, self.readings, self.board, self.questions, self.executor):
             await stack.enter_async_context(part)
         stack.enter_context(self.bus.listen(self.events.record))
         await stack.enter_async_context(self.supervisor)

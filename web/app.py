@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Mount
 
 from daemons.errors import DaemonError
 from daemons.service import Service
-from web.api import access, daemons, describe, health, jobs, metrics, openapi, types
+from web.api import access, daemons, describe, health, inbox, jobs, metrics, openapi, types
 from web.api.events import events_socket
 from web.assets import Assets
 from web.authentication import Authentication
@@ -31,6 +31,7 @@ CALLS = [
     *jobs.CALLS,
     *types.CALLS,
     *describe.CALLS,
+    *inbox.CALLS,
     *access.CALLS,
     *health.CALLS,
     *metrics.CALLS,

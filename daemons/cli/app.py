@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from daemons.cli import configuration, daemons, jobs, logs, serve, storage, tokens
+from daemons.cli import configuration, daemons, inbox, jobs, logs, serve, storage, tokens
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output, hoist
 from daemons.cli.printing import complain
@@ -29,6 +29,7 @@ app.command()(daemons.wake)
 app.command()(daemons.reset)
 app.command()(logs.logs)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(inbox.app, name="inbox")
 app.add_typer(storage.app, name="db")
 app.add_typer(configuration.app, name="config")
 app.add_typer(tokens.app, name="token")

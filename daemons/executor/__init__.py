@@ -34,6 +34,7 @@ from daemons.jobs.rows import Hold
 from daemons.journal import Journal
 from daemons.killpoints import reach
 from daemons.orders import JobTypes, Orders
+from daemons.questions import Questions
 from daemons.states import JobState, LogLevel
 from daemons.subprocess_work.pool import WorkerPool
 from daemons.values import Job
@@ -77,6 +78,7 @@ class Executor:
         dead_workers: Callable[[], Awaitable[Collection[str]]],
         keepers: Keepers | None = None,
         workers: WorkerPool | None = None,
+        questions: Questions | None = None,
     ) -> None:
         self.worker = worker
         self._types = types
@@ -101,7 +103,7 @@ class Executor:
         self._patrol = JobPatrol(worker, dead_workers, jobs, dispatcher, database, clock)
         progress = JobProgress(database, clock, bus, self._lost)
         self._progress = progress
-        self._workplace = Workplace(orders, journal, database, clock, progress, self._lost, keepers, workers)
+        self._workplace = Workplace(orders, journal, database, clock, progress, self._lost, keepers, workers, questions)
         # Our own tasks.
         self._admitting = False
         self._tasks: set[asyncio.Task[Any]] = set()

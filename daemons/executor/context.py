@@ -5,7 +5,8 @@ import math
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -23,6 +24,7 @@ from daemons.jobs.rows import Hold
 from daemons.journal import Journal
 from daemons.log_rate import LogRate
 from daemons.orders import Orders
+from daemons.questions import AWAITING, NewQuestion, Question, Questions
 from daemons.states import JobState, LogLevel
 from daemons.subprocess_work import Worker
 from daemons.subprocess_work.pool import WorkerPool
@@ -34,6 +36,7 @@ from daemons.workflow import Keepers
 TEXT_CHARACTERS = 500
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Workplace:
     lost: Callable[[Hold], None]
     keepers: Keepers | None = None
     workers: WorkerPool | None = None
+    questions: Questions | None = None
 
 
 class RunContext:
@@ -149,6 +153,30 @@ class RunContext:
         if ended.state is not JobState.COMPLETED:
             raise JobFailed(ended)
         return ended
+
+    async def ask(self, title: str, form: type[M], *, timeout: float | None = None, **wishes: Any) -> M:
+        questions = self._at.questions
+        if questions is None:
+            raise Conflict("Nobody can be asked here.", code="ERR_NO_QUESTIONS")
+        deadline = self._at.clock.now() + timedelta(seconds=timeout) if timeout is not None else None
+        new = replace(NewQuestion.of(title, form, **wishes), job_id=self.job_id, deadline=deadline)
+        new = replace(new, daemon_id=self._run.job.daemon_id, daemon_name=self._run.job.daemon_name)
+        while True:
+            asking = questions.ask(new, lambda tx: check_hold(tx, self._run.hold))
+            question = await self._fenced(asking, "ask")
+            if question.is_open:
+                question = await self._answered(questions, question)
+            answer = await questions.take(question, form)
+            if answer is not None:
+                return cast(M, answer)
+
+    async def _answered(self, questions: Questions, question: Question) -> Question:
+        self._run.slot.leave()
+        try:
+            await self._note(AWAITING + question.title)
+            return await questions.wait(question.id)
+        finally:
+            await self._come_back()
 
     async def _come_back(self) -> None:
         slot = self._run.slot

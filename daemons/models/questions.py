@@ -46,8 +46,8 @@ class QuestionTable(Base):
             "daemon_id",
             "name",
             unique=True,
-            sqlite_where=text("job_id IS NULL AND state = 'open'"),
-            postgresql_where=text("job_id IS NULL AND state = 'open'"),
+            sqlite_where=text("job_id IS NULL AND state IN ('open', 'answered')"),
+            postgresql_where=text("job_id IS NULL AND state IN ('open', 'answered')"),
         ),
         Index("ix_questions_state_created_at", "state", "created_at"),
     )

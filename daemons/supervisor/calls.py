@@ -5,19 +5,22 @@ import math
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
 from daemons.clock import Clock
+from daemons.database.transaction import Transaction
 from daemons.errors import LeaseLost, Unavailable, UnknownName
 from daemons.ids import new_id
 from daemons.journal import Journal
+from daemons.leases import check_lease
 from daemons.log_rate import LogRate
 from daemons.options import DaemonOptions
 from daemons.orders import Orders
+from daemons.questions import AWAITING, NewQuestion, Question, Questions
 from daemons.readings import Readings
 from daemons.states import LogLevel
 from daemons.status import StatusLine
@@ -26,6 +29,7 @@ from daemons.values import DaemonRow, Job, JsonValue, Lease
 from daemons.workflow import Keepers
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 _BYTES_SHOWN = 10_000
 _LONGEST_COUNTDOWN = 10 * 365 * 86_400.0
@@ -41,6 +45,7 @@ class CallServices:
     journal: Journal
     readings: Readings
     orders: Orders
+    questions: Questions
     keepers: Keepers | None = None
 
 
@@ -68,6 +73,7 @@ class DaemonCalls:
         self._thread = threading.get_ident()
         self._rate = LogRate(services.clock)
         self._woken = asyncio.Event()
+        self._told = asyncio.Event()
         self._is_told_to_end = False
         self._is_draining = False
         self._has_slept_draining = False
@@ -102,6 +108,7 @@ class DaemonCalls:
         self._is_told_to_end = True
         self._is_draining = drain
         self._woken.set()
+        self._told.set()
 
     def wake(self) -> None:
         """End the present sleep, or the next one when the daemon is at work: a wake is not lost."""
@@ -208,6 +215,42 @@ class DaemonCalls:
             return await self._at_home(self.cancel_job(job_id, reason))
         why = reason or f"cancelled by {self.name}"
         return await self._fenced(lambda: self._services.orders.cancel(job_id, reason=why, lease=self.lease))
+
+    async def ask(self, title: str, form: type[M], *, timeout: float | None, **wishes: Any) -> M:
+        """Return the answer of a person. Ends the run when it is told to end meanwhile; the question stays."""
+        if not self._is_here():
+            return await self._at_home(self.ask(title, form, timeout=timeout, **wishes))
+        deadline = self._services.clock.now() + timedelta(seconds=timeout) if timeout is not None else None
+        new = replace(NewQuestion.of(title, form, **wishes), deadline=deadline)
+        new = replace(new, daemon_id=self._row.id, daemon_name=self._row.name)
+        while True:
+            question = await self._fenced(lambda: self._services.questions.ask(new, self._check_lease))
+            if question.is_open:
+                question = await self._answered(question)
+            answer = await self._fenced(lambda: self._services.questions.take(question, form))  # noqa: B023
+            if answer is not None:
+                return cast(M, answer)
+
+    async def _answered(self, question: Question) -> Question:
+        reason = AWAITING + question.title
+        with on_own_account():
+            asked = self._fenced(lambda: self._services.questions.wait(question.id), reason)
+            waiting, told = asyncio.ensure_future(asked), asyncio.ensure_future(self._told.wait())
+        try:
+            with on_own_account():
+                await asyncio.wait({waiting, told}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                # Nothing is in hand; whoever answers meanwhile is heard at the next start.
+                self._end_run()
+                await asyncio.sleep(0)
+                raise asyncio.CancelledError
+            return waiting.result()
+        finally:
+            waiting.cancel()
+            told.cancel()
+
+    def _check_lease(self, tx: Transaction) -> None:
+        check_lease(tx, self.lease)
 
     # How.
 

@@ -23,7 +23,7 @@ ON_STOP_SECONDS = 5.0
 SWEEP_SECONDS = 2.0
 """Between two cancellations of tasks the run left behind."""
 
-_ON_PURPOSE = frozenset({SLEEP, DaemonCalls.sleep.__code__, DaemonCalls.wait_for.__code__})
+_ON_PURPOSE = frozenset({SLEEP, DaemonCalls.sleep.__code__, DaemonCalls.wait_for.__code__, DaemonCalls.ask.__code__})
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,7 +202,7 @@ def upgrade() -> None:
         "questions",
         ["daemon_id", "name"],
         unique=True,
-        **only_where("job_id IS NULL AND state = 'open'"),
+        **only_where("job_id IS NULL AND state IN ('open', 'answered')"),
     )
     op.create_index(
         "uq_questions_job_id", "questions", ["job_id", "name"], unique=True, **only_where("job_id IS NOT NULL")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -78,3 +79,16 @@ class Blocker(BaseDaemon):
     async def run(self) -> None:
         await self.sleep(3600, "Waiting to block")
         time.sleep(60)
+
+
+class Shelf(BaseModel):
+    """Where it belongs."""
+
+    shelf: Literal["keep", "throw away"]
+    copies: int = 1
+
+
+@job("toy_ask")
+async def toy_ask(ctx: JobContext) -> dict[str, object]:
+    """Asks a person where something belongs."""
+    return (await ctx.ask("Where does it belong?", Shelf)).model_dump()

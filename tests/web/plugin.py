@@ -1,6 +1,7 @@
 """Daemons and jobs to call: one that says what it is told, one job that waits, one that is done at once."""
 
 import asyncio
+from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
@@ -39,3 +40,15 @@ async def echo(ctx: JobContext, args: EchoArgs) -> dict[str, str]:
 async def wait(ctx: JobContext) -> None:
     """Waits until it is cancelled."""
     await asyncio.Event().wait()
+
+
+class Shelf(BaseModel):
+    """Where it belongs."""
+
+    shelf: Literal["keep", "throw away"]
+
+
+@job("ask")
+async def ask(ctx: JobContext) -> dict[str, str]:
+    """Asks a person where something belongs."""
+    return (await ctx.ask("Where does it belong?", Shelf)).model_dump()

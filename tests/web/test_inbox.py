@@ -1,0 +1,88 @@
+"""What daemons and jobs ask, by call: listed, answered once, refused with the field's name, told on the socket."""
+
+import json
+
+import httpx2
+import pytest
+
+from daemons.events import ItemChanged
+from daemons.service import Service
+from tests.web.served import Served, next_frame
+from web.api.inbox import QuestionPage, QuestionShape
+
+
+async def ask(service: Service) -> str:
+    """Have a job ask; return the question's id."""
+    with service.bus.subscribe(lambda event: isinstance(event, ItemChanged)) as mailbox:
+        await service.orders.create("ask")
+        [event] = await mailbox.take()
+    assert isinstance(event, ItemChanged)
+    return event.id
+
+
+async def test_a_question_is_listed_and_answered_and_the_job_goes_on(
+    program: httpx2.AsyncClient, service: Service
+) -> None:
+    question_id = await ask(service)
+    listed = (await program.get("/api/questions")).json()
+    QuestionPage.model_validate(listed)
+    assert [(item["id"], item["state"]) for item in listed["items"]] == [(question_id, "open")]
+
+    answered = await program.post(f"/api/questions/{question_id}/answer", json={"answer": {"shelf": "keep"}})
+
+    assert answered.status_code == 200
+    assert QuestionShape.model_validate(answered.json()).answered_by == "owner"
+    job = await service.orders.wait(answered.json()["job_id"])
+    assert job.result == {"shelf": "keep"}
+    assert (await program.get("/api/questions")).json()["items"] == []
+    assert len((await program.get("/api/questions?state=ended")).json()["items"]) == 1
+
+
+async def test_the_second_answer_is_refused_by_name(program: httpx2.AsyncClient, service: Service) -> None:
+    path = f"/api/questions/{await ask(service)}/answer"
+    await program.post(path, json={"answer": {"shelf": "keep"}})
+
+    refused = await program.post(path, json={"answer": {"shelf": "throw away"}})
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "ERR_ALREADY_ANSWERED")
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"shelf": "<script>"}, {"shelf": 1}, ["keep"], "x" * 100_000])
+async def test_an_answer_that_does_not_fit_is_refused(
+    program: httpx2.AsyncClient, service: Service, answer: object
+) -> None:
+    refused = await program.post(f"/api/questions/{await ask(service)}/answer", json={"answer": answer})
+
+    assert (refused.status_code, refused.json()["error"]["code"]) in {
+        (422, "ERR_INVALID_ANSWER"),
+        (422, "ERR_TOO_LARGE"),
+    }
+
+
+async def test_a_viewer_reads_and_does_not_answer(onlooker: httpx2.AsyncClient, service: Service) -> None:
+    question_id = await ask(service)
+
+    refused = await onlooker.post(f"/api/questions/{question_id}/answer", json={"answer": {"shelf": "keep"}})
+
+    assert (await onlooker.get(f"/api/questions/{question_id}")).status_code == 200
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize("query", ["state=sleeping", "cursor=nonsense", "cursor=bm9uc2Vuc2U=", "limit=0", "colour=red"])
+async def test_a_wrong_question_about_questions_is_refused(program: httpx2.AsyncClient, query: str) -> None:
+    assert (await program.get(f"/api/questions?{query}")).status_code == 422
+
+
+async def test_a_question_that_is_not_there_is_not_found(program: httpx2.AsyncClient) -> None:
+    assert (await program.get("/api/questions/nothing")).status_code == 404
+    assert (await program.post("/api/questions/nothing/answer", json={"answer": {}})).status_code == 404
+
+
+async def test_sockets_hear_of_questions(served: Served) -> None:
+    async with served.client("/api/events?topics=questions") as connection:
+        await next_frame(connection, lambda frame: frame["type"] == "heartbeat")
+        question_id = await ask(served.service)
+
+        frame = await next_frame(connection, lambda frame: frame["topic"] == "questions")
+
+    assert (frame["data"]["id"], frame["data"]["state"]) == (question_id, "open"), json.dumps(frame)
