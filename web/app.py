@@ -18,6 +18,7 @@ from web.context import Context
 from web.live import Hub
 from web.pages import daemons as daemon_pages
 from web.pages import describe as describe_pages
+from web.pages import inbox as inbox_pages
 from web.pages import jobs as job_pages
 from web.pages import signin
 from web.pages.live import live_socket
@@ -79,4 +80,5 @@ def _routes(assets: Assets) -> list[BaseRoute]:
         *daemon_pages.ROUTES,
         *job_pages.ROUTES,
         *describe_pages.ROUTES,
+        *inbox_pages.ROUTES,
     ]

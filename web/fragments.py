@@ -42,6 +42,8 @@ def fragments_of(templates: Templates, event: Event) -> tuple[Fragment, ...]:
             return job_row(templates, job), job_head(templates, job)
         case ItemChanged("descriptions", _, description):
             return (description_row(templates, description),)
+        case ItemChanged("questions", _, question):
+            return (question_row(templates, question),)
         case _:
             return ()
 
@@ -70,6 +72,11 @@ def description_row(templates: Templates, description: Mapping[str, JsonValue]) 
     """Draw one described image, given as the API shows it."""
     target = f"i-{description['id']}"
     return _fragment(templates, target, 0, "partials/description_row.html", description=description)
+
+
+def question_row(templates: Templates, question: Mapping[str, JsonValue]) -> Fragment:
+    """Draw one question, given as the API shows it."""
+    return _fragment(templates, f"q-{question['id']}", 0, "partials/question_row.html", question=question)
 
 
 def rows_frames(fragments: Iterable[Fragment], *, seq: int, at: datetime) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from daemons.questions import AWAITING
 from daemons.states import DaemonState, Desired, JobState, StopMode
 from daemons.values import Daemon, Job
 
@@ -42,6 +43,7 @@ _JOB_MARKS = {
     JobState.CANCELLED: Mark("–", "cancelled", "calm"),
 }
 _WAITING = Mark("…", "waiting", "warn")
+_ASKING = Mark("?", "awaiting input", "warn")
 _UNSAID = {
     DaemonState.STARTING: "Starting.",
     DaemonState.RUNNING: "Nothing said yet.",
@@ -52,10 +54,12 @@ _ON_ITS_WAY = {DaemonState.STARTING, DaemonState.RUNNING, DaemonState.BACKOFF}
 
 
 def daemon_mark(daemon: Daemon) -> Mark:
-    """Return the mark of a daemon; a running one may be sleeping or silent, a stopping one draining."""
+    """Return the mark of a daemon; a running one may sleep, await input or be silent, a stopping one draining."""
     row, live = daemon
     if row.state is DaemonState.RUNNING and live.silent:
         return _SILENT
+    if row.state is DaemonState.RUNNING and (live.wait_reason or "").startswith(AWAITING):
+        return _ASKING
     if row.state is DaemonState.RUNNING and live.next_wake_at is not None:
         return _SLEEPING
     if row.state is DaemonState.STOPPING and row.stop_mode == StopMode.DRAIN:
@@ -83,7 +87,9 @@ def silence_of(daemon: Daemon) -> str:
 
 
 def job_mark(job: Job) -> Mark:
-    """Return the mark of a job; a queued one that says why is waiting."""
+    """Return the mark of a job; a queued one that says why is waiting, one that asked a person awaits input."""
+    if job.state is JobState.RUNNING and (job.waiting_reason or "").startswith(AWAITING):
+        return _ASKING
     return _WAITING if job.state is JobState.QUEUED and job.waiting_reason else _JOB_MARKS[job.state]
 
 

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from daemons.clock import Clock
 from web import marks, wording
+from web.answers import choices_of
 from web.assets import TEMPLATES, Assets
 
 
@@ -59,6 +60,7 @@ class Templates:
             job_mark=marks.job_mark,
             job_accepts=marks.job_accepts,
             tries=marks.tries,
+            choices_of=choices_of,
         )
 
     def url(self, path: str) -> str:
@@ -71,6 +73,9 @@ class Templates:
 
     def page(self, template: str, /, status_code: int = 200, **context: object) -> HTMLResponse:
         """Return `template` as an answer; every page needs `viewer`, see templates/base.html."""
+        if status_code >= 400:
+            # What was refused stands there with all that was typed; reading the address again would lose it.
+            context.setdefault("is_still", True)
         return HTMLResponse(self.render(template, **context), status_code, headers={"Cache-Control": "no-store"})
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -145,3 +146,29 @@ async def deaf(ctx: JobContext, args: DeafArgs) -> str:
         except asyncio.CancelledError:
             continue
     return "too late"
+
+
+class Shelf(BaseModel):
+    """Where a record belongs."""
+
+    shelf: Literal["keep", "throw away"] = Field(description="Where it goes.")
+
+
+class Caption(BaseModel):
+    """What a record is called."""
+
+    title: str = Field(min_length=3, max_length=80, description="At least three letters.")
+    year: int = Field(1990, ge=1800, le=2100)
+    in_colour: bool = True
+
+
+@job("shelve")
+async def shelve(ctx: JobContext) -> dict[str, str]:
+    """Asks where a record belongs."""
+    return (await ctx.ask("Where does record 7 belong?", Shelf)).model_dump()
+
+
+@job("caption")
+async def caption(ctx: JobContext) -> dict[str, object]:
+    """Asks what a record is called."""
+    return (await ctx.ask("What is record 8 called?", Caption, detail=HOSTILE)).model_dump()

@@ -1,6 +1,8 @@
 """What holds for every path there is, found by asking the application for its routes."""
 
+import pkgutil
 import re
+from importlib import import_module
 from urllib.parse import unquote
 
 import httpx2
@@ -9,11 +11,13 @@ from sqlalchemy import inspect, text
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
+import web.pages
 from daemons.service import Service
 from tests.web.served import until
 from web.api.openapi import document
 from web.app import CALLS, create_app
 from web.headers import HEADERS
+from web.pages.forms import Form
 
 WRITTEN_BY_TIME = {"leases", "managers"}
 """Tables in which the deck writes by itself while nobody asks anything."""
@@ -170,9 +174,14 @@ async def test_every_reference_of_the_schema_leads_somewhere(program: httpx2.Asy
 
 
 def test_every_command_on_a_page_is_a_call_too(app: Starlette) -> None:
-    buttons = {path for path in paths(app, "POST") if not path.startswith("/api/")} - {"/signin", "/signout"}
+    pages = [import_module(f"web.pages.{module.name}") for module in pkgutil.iter_modules(web.pages.__path__)]
+    forms: list[Form] = [form for page in pages for form in getattr(page, "FORMS", ())]
+    calls = {f"{call.method} {call.path}" for call in CALLS}
 
-    assert {f"/api{path}" for path in buttons} <= set(paths(app, "POST"))
+    posted = {route.path for route in app.routes if isinstance(route, Route) and "POST" in (route.methods or ())}
+    assert {form.path for form in forms} == {path for path in posted if not path.startswith("/api/")}
+    assert {form.call for form in forms if form.call} <= calls
+    assert {form.path for form in forms if form.call is None} <= {"/signin", "/signout"}
 
 
 def test_nothing_is_mounted_but_static_files(app: Starlette) -> None:

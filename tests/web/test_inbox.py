@@ -86,3 +86,45 @@ async def test_sockets_hear_of_questions(served: Served) -> None:
         frame = await next_frame(connection, lambda frame: frame["topic"] == "questions")
 
     assert (frame["data"]["id"], frame["data"]["state"]) == (question_id, "open"), json.dumps(frame)
+
+
+async def test_the_page_lists_questions_and_a_press_answers(browser: httpx2.AsyncClient, service: Service) -> None:
+    question_id = await ask(service)
+    assert "Where does it belong?" in (await browser.get("/inbox")).text
+
+    answered = await browser.post(f"/inbox/{question_id}/choose", data={"choice": "1"})
+
+    assert (answered.status_code, answered.headers["location"]) == (303, "/inbox")
+    assert (await service.questions.get(question_id)).answer == {"shelf": "throw away"}
+    assert "Nobody asks anything now" in (await browser.get("/inbox")).text
+
+
+@pytest.mark.parametrize("choice", ["2", "-1", "", "١", "keep", "9" * 5_000])
+async def test_a_choice_that_is_none_is_refused(browser: httpx2.AsyncClient, service: Service, choice: str) -> None:
+    question_id = await ask(service)
+
+    assert (await browser.post(f"/inbox/{question_id}/choose", data={"choice": choice})).status_code == 422
+    assert (await service.questions.get(question_id)).is_open
+
+
+async def test_a_form_is_filled_in_without_scripts_and_keeps_what_was_typed(
+    browser: httpx2.AsyncClient, service: Service
+) -> None:
+    question_id = await ask(service)
+    assert 'name="field.shelf"' in (await browser.get(f"/inbox/{question_id}")).text
+
+    wrong = await browser.post(f"/inbox/{question_id}", data={"field.shelf": "<script>elsewhere"})
+    right = await browser.post(f"/inbox/{question_id}", data={"field.shelf": "keep"})
+    late = await browser.post(f"/inbox/{question_id}", data={"field.shelf": "throw away"})
+
+    assert (wrong.status_code, "Choose one of" in wrong.text, "<script>elsewhere" in wrong.text) == (422, True, False)
+    assert right.status_code == 303
+    assert (late.status_code, "owner answered this already" in late.text) == (409, True)
+
+
+async def test_an_onlooker_sees_no_form_and_is_refused(onlooker: httpx2.AsyncClient, service: Service) -> None:
+    question_id = await ask(service)
+
+    assert "<textarea" not in (page := (await onlooker.get(f"/inbox/{question_id}")).text)
+    assert 'class="schema-form"' not in page
+    assert (await onlooker.post(f"/inbox/{question_id}", data={"field.shelf": "keep"})).status_code == 403
