@@ -1,6 +1,7 @@
 """All commands under one roof, and what becomes of their errors."""
 
 from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,8 @@ import typer
 from daemons.cli import configuration, daemons, inbox, jobs, logs, serve, storage, tokens
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output, hoist
-from daemons.cli.printing import complain
+from daemons.cli.printing import complain, say
+from daemons.cli.times import ZONE
 from daemons.errors import Conflict, DaemonError, Fatal, Invalid, NotFound, Unavailable
 
 app = typer.Typer(
@@ -37,6 +39,14 @@ app.add_typer(tokens.app, name="token")
 _EXITS = {NotFound: Exit.UNKNOWN, Conflict: Exit.REFUSED, Invalid: Exit.USAGE, Unavailable: Exit.BUSY}
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        say(f"daemondeck {version('daemondeck')}")
+        raise typer.Exit()
+
+
 @app.callback()
 def remember_options(
     context: typer.Context,
@@ -53,8 +63,15 @@ def remember_options(
     timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds to wait for an answer or an end.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the deck keeps its data.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every call to the deck, on stderr.")] = False,
+    utc: Annotated[bool, typer.Option("--utc", help="Times in UTC instead of this machine's zone.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; do it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print it.")
+    ] = False,
 ) -> None:
-    context.obj = Options(server, token, output, quiet, no_color, timeout, config, data_dir)
+    ZONE.set(UTC if utc else None)
+    context.obj = Options(server, token, output, quiet, no_color, timeout, config, data_dir, verbose, yes)
 
 
 def run(arguments: Sequence[str]) -> int:

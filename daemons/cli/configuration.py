@@ -4,9 +4,8 @@ from typing import Any
 
 import typer
 
-from daemons.cli.options import Options, Output, options_of
+from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, note, show
-from daemons.settings import find_config, unknown_variables
 
 app = typer.Typer(help="See the settings.")
 
@@ -25,6 +24,8 @@ def group() -> None:
 @app.command("show")
 def show_settings(context: typer.Context) -> None:
     """Show every setting with its source. Secrets are masked."""
+    from daemons.settings import find_config, unknown_variables
+
     options = options_of(context)
     settings = options.settings
     values, sources = settings.shown(), settings.sources()
@@ -34,7 +35,7 @@ def show_settings(context: typer.Context) -> None:
     for daemon in settings.daemons:
         rows += _options_of_daemon(options, daemon)
     show(options, rows, COLUMNS)
-    if options.output is Output.TABLE:
+    if options.is_table:
         file = find_config(options.config)
         note(options, f"Settings file: {file or 'none'}")
     for name in unknown_variables():
@@ -42,6 +43,8 @@ def show_settings(context: typer.Context) -> None:
 
 
 def _options_of_daemon(options: Options, daemon: str) -> list[dict[str, Any]]:
+    from daemons.settings import find_config
+
     settings = options.settings
     fixed = settings.daemon_overrides(daemon)
     return [

@@ -156,7 +156,7 @@ def _verdict(daemon: Daemon) -> Exit:
 async def _watch(options: Options, deck: Deck, names: set[str] | None) -> None:
     """Show the daemons until interrupted: a table that is redrawn on a terminal, else a line for each change."""
     present: dict[str, Daemon] = {}
-    redraws = sys.stdout.isatty() and options.output is Output.TABLE
+    redraws = sys.stdout.isatty() and options.is_table
     async with aclosing(deck.frames("daemons")) as frames:
         async for frame in frames:
             if frame is None:
@@ -176,7 +176,7 @@ async def _watch(options: Options, deck: Deck, names: set[str] | None) -> None:
 def _print_changes(options: Options, changed: Sequence[Daemon]) -> None:
     for daemon in changed:
         match options.output:
-            case Output.TABLE:
+            case Output.TABLE | Output.WIDE:
                 said = daemon["current_status"] or _reason(daemon) or "-"
                 say(one_line(f"{daemon['name']}  {shown_state(daemon)}  {said}"))
             case Output.NAME:

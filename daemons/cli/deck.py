@@ -1,7 +1,7 @@
 """The running deck as commands see it: HTTP calls and the events socket, errors turned into exit codes."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -9,7 +9,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from daemons.cli.exits import CommandError, Exit
-from daemons.clock import Clock
+from daemons.clock import SystemClock
 
 REQUEST_SECONDS = 10.0
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0)
@@ -36,11 +36,14 @@ class Frame:
 class Deck:
     """A connection to a running deck, from enter to exit. Every failure is a CommandError."""
 
-    def __init__(self, url: str, token: str | None, *, timeout: float | None, clock: Clock) -> None:
+    def __init__(
+        self, url: str, token: str | None, *, timeout: float | None, tell: Callable[[str], None] | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._timeout = timeout or REQUEST_SECONDS
-        self._clock = clock
+        self._tell = tell
+        self._clock = SystemClock()
 
     def __enter__(self) -> Self:
         # Imported late, as for the socket: `serve` needs neither.
@@ -62,6 +65,10 @@ class Deck:
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return the answer to POST."""
         return self._call("POST", path, json=body or {})
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        """Return the answer to PATCH."""
+        return self._call("PATCH", path, json=body)
 
     def delete(self, path: str) -> Any:
         """Return the answer to DELETE."""
@@ -88,6 +95,8 @@ class Deck:
             raise _unreachable(self.url, f"no answer within {self._timeout:g} seconds") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _unreachable(self.url, str(error)) from error
+        if self._tell is not None:
+            self._tell(f"{method} {answer.url} {answer.status_code} {answer.elapsed.total_seconds() * 1000:.0f} ms")
         if answer.is_success:
             return answer.json() if answer.content else None
         raise _refused(answer.status_code, answer.text)

@@ -17,6 +17,7 @@ class Exit(IntEnum):
     UNREACHABLE = 6  #: no deck answers
     NOT_ALLOWED = 7  #: not signed in, or not allowed
     TIMED_OUT = 8  #: waited long enough
+    AWAITING = 9  #: it stands still until a person answers
     BUSY = 75  #: what is needed is taken, for now
     SETTINGS = 78  #: the settings or the place cannot be used
     INTERRUPTED = 130  #: Ctrl-C

@@ -6,7 +6,7 @@ import typer
 
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
-from daemons.cli.options import Options, Output, options_of
+from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, age, complain, one_line, progress, say, show, show_one
 from daemons.cli.switching import segment
 
@@ -98,7 +98,7 @@ def _command(options: Options, ids: list[str], command: str) -> None:
                     raise
                 complain(error, job_id)
                 code = max(code, Exit(error.exit_code))
-    if options.output is Output.TABLE:
+    if options.is_table:
         for job in done:
             say(one_line(f"{job['id']}: {job['state']}"))
     else:

@@ -11,7 +11,7 @@ import typer
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output, options_of
-from daemons.cli.printing import as_json, note, one_line, say, show
+from daemons.cli.printing import as_json, note, one_line, say, show, stamp
 from daemons.cli.switching import segment
 from daemons.states import LogLevel
 
@@ -124,10 +124,10 @@ def logs(
 
 def written(options: Options, line: Line) -> str:
     """Return one line of a log as text, or as JSON."""
-    if options.output is not Output.TABLE:
+    if not options.is_table:
         return as_json(line)
     who = line["daemon_name"] or line["job_id"] or "-"
-    return one_line(f"{line['at']} {line['level'].upper():<7} {who}: {line['message']}")
+    return one_line(f"{stamp(line['at'])} {line['level'].upper():<7} {who}: {line['message']}")
 
 
 def _last(lines: list[Line], count: int) -> list[Line]:

@@ -6,24 +6,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import typer
 
-from daemons.cli.address import Address
 from daemons.cli.deck import Deck
-from daemons.clock import SystemClock
-from daemons.settings import Settings, is_loopback, load_settings
+
+# The settings take longer to import than all else together: a command imports them once it needs them.
+if TYPE_CHECKING:
+    from daemons.settings import Settings
 
 _WITH_VALUE = frozenset({"--server", "--token", "-o", "--output", "--timeout", "--config", "--data-dir"})
-_WITHOUT_VALUE = frozenset({"-q", "--quiet", "--no-color"})
+_WITHOUT_VALUE = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--utc", "-y", "--yes"})
 
 
 class Output(StrEnum):
     """How results are written."""
 
     TABLE = "table"
+    WIDE = "wide"
     JSON = "json"
     JSONL = "jsonl"
     YAML = "yaml"
@@ -42,22 +44,39 @@ class Options:
     timeout: float | None
     config: Path | None
     data_dir: Path | None
+    verbose: bool = False
+    yes: bool = False
+
+    @property
+    def is_table(self) -> bool:
+        """Whether a person reads the results."""
+        return self.output in (Output.TABLE, Output.WIDE)
 
     @cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """The settings as `serve` would see them."""
+        from daemons.settings import load_settings
+
         return load_settings({"data_dir": self.data_dir}, config=self.config)
 
     @contextmanager
     def deck(self) -> Iterator[Deck]:
         """Open the running deck: the one asked for, else the one of the data directory."""
+        from daemons.cli.address import Address
+        from daemons.settings import is_loopback
+
         address = None if self.server else Address.read(self.settings.data_dir)
         if address and not address.is_alive:
             address = None
         url = self.server or (address.url if address else _configured_url(self.settings))
         is_ours = address is not None or (self.server is not None and is_loopback(urlsplit(url).hostname or ""))
-        with Deck(url, self._token(is_ours=is_ours), timeout=self.timeout, clock=SystemClock()) as deck:
+        tell = self._tell if self.verbose else None
+        with Deck(url, self._token(is_ours=is_ours), timeout=self.timeout, tell=tell) as deck:
             yield deck
+
+    @staticmethod
+    def _tell(text: str) -> None:
+        typer.echo(text, err=True)
 
     @property
     def is_running_here(self) -> bool:
@@ -106,6 +125,6 @@ def hoist(arguments: Sequence[str]) -> list[str]:
     return [*front, *rest]
 
 
-def _configured_url(settings: Settings) -> str:
+def _configured_url(settings: "Settings") -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{settings.port}{settings.base_path}"

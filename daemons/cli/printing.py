@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from daemons.cli.options import Options, Output
+from daemons.cli.times import here
 from daemons.clock import SystemClock
 from daemons.errors import DaemonError
 from daemons.text import clean
@@ -19,11 +20,15 @@ Columns = Mapping[str, Callable[[Any], object]]
 """Heading → how to read the cell from an item, in the order of the table."""
 
 
-def show(options: Options, items: Sequence[Item], columns: Columns, *, name: str = "name") -> None:
-    """Print a list in the format that was asked for; `name` is the field that `-o name` prints."""
+def show(
+    options: Options, items: Sequence[Item], columns: Columns, *, name: str = "name", wide: Columns | None = None
+) -> None:
+    """Print a list in the format that was asked for; `name` is the field of `-o name`, `wide` what -o wide adds."""
     match options.output:
         case Output.TABLE:
             say(table(items, columns, no_color=options.no_color), end="")
+        case Output.WIDE:
+            say(table(items, {**columns, **(wide or {})}, no_color=options.no_color), end="")
         case Output.JSON:
             say(as_json(items, indent=2))
         case Output.JSONL:
@@ -39,7 +44,7 @@ def show(options: Options, items: Sequence[Item], columns: Columns, *, name: str
 def show_one(options: Options, item: Item, columns: Columns, *, name: str = "name") -> None:
     """Print one thing: a line for each column, or the whole of it in the format that was asked for."""
     match options.output:
-        case Output.TABLE:
+        case Output.TABLE | Output.WIDE:
             width = max(map(len, columns), default=0)
             for heading, read in columns.items():
                 say(f"{heading:<{width}}  {cell(read(item))}")
@@ -118,6 +123,11 @@ def age(value: str | None) -> str | None:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def stamp(value: str | None) -> str | None:
+    """Return an ISO time in the zone that was asked for, this machine's if none was, to the millisecond."""
+    return here(datetime.fromisoformat(value)).isoformat(timespec="milliseconds") if value else None
 
 
 def progress(value: Mapping[str, Any] | None) -> str | None:

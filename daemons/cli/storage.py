@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import typer
 
 from daemons.cli.exits import Exit
-from daemons.cli.options import Options, Output, options_of
+from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, note, one_line, say, show_one
 from daemons.clock import SystemClock
 
@@ -69,7 +69,7 @@ def check(context: typer.Context) -> None:
 
     options = options_of(context)
     problems = schema.check(options.settings.database_url)
-    if options.output is Output.TABLE:
+    if options.is_table:
         for problem in problems:
             say(one_line(problem))
         if not problems:

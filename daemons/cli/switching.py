@@ -11,7 +11,7 @@ import typer
 
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
-from daemons.cli.options import Options, Output
+from daemons.cli.options import Options
 from daemons.cli.printing import complain, note, one_line, say, show
 
 WAIT_SECONDS = 60.0
@@ -129,7 +129,7 @@ def _print(options: Options, turn: Round) -> None:
     lines += [
         {"name": name, "from": None, "to": None, "error": error.error_code} for name, error in turn.refused.items()
     ]
-    if options.output is not Output.TABLE:
+    if not options.is_table:
         show(options, lines, {})
     else:
         for line in lines:

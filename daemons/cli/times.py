@@ -1,11 +1,21 @@
-"""Times as people type them: `20m` for how long, `07:00` for when."""
+"""Times as people type and read them: `20m` for how long, `07:00` for when, in whose zone."""
 
 import re
-from datetime import datetime, timedelta
+from contextvars import ContextVar
+from datetime import datetime, timedelta, tzinfo
 
 import typer
 
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
+
+
+ZONE: ContextVar[tzinfo | None] = ContextVar("ZONE", default=None)
+"""The zone in which times are read and written; None is this machine's, with its changes of the clock."""
+
+
+def here(moment: datetime) -> datetime:
+    """Return `moment` in the zone that was asked for."""
+    return moment.astimezone(ZONE.get())
 
 
 def duration(text: str) -> timedelta:
@@ -26,17 +36,22 @@ def duration(text: str) -> timedelta:
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """Read an ISO time, or 07:00 for the next time it is seven, in this machine's zone. Raises BadParameter."""
-    here = now.astimezone()
+    """Read an ISO time, or 07:00 for the next time it is seven, in the zone that was asked for. Raises BadParameter."""
     if re.fullmatch(r"\d{1,2}:\d{2}", text):
         hour, minute = map(int, text.split(":"))
         if hour > 23 or minute > 59:
             raise typer.BadParameter(f"There is no time {text}.")
-        wall = here.replace(tzinfo=None, hour=hour, minute=minute, second=0, microsecond=0)
+        wall = here(now).replace(tzinfo=None, hour=hour, minute=minute, second=0, microsecond=0)
         # Through the wall clock, so that the day of a clock change has its own offset.
-        today = wall.astimezone()
-        return today if today > now else (wall + timedelta(days=1)).astimezone()
+        today = _of_wall(wall)
+        return today if today > now else _of_wall(wall + timedelta(days=1))
     try:
-        return datetime.fromisoformat(text).astimezone()
+        given = datetime.fromisoformat(text)
+        return here(given) if given.tzinfo else _of_wall(given)
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text} is not a time; write 07:00 or 2026-01-31T07:00.") from None
+
+
+def _of_wall(wall: datetime) -> datetime:
+    zone = ZONE.get()
+    return wall.astimezone() if zone is None else wall.replace(tzinfo=zone)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemons.cli.exits import CommandError, Exit
-from daemons.cli.options import Options, Output, options_of
+from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, age, note, say, show, show_one
 from daemons.cli.storage import held
 from daemons.cli.switching import segment
@@ -65,7 +65,7 @@ def add(
     options = options_of(context)
     ends = SystemClock().now() + duration(expires) if expires else None
     token = _add_here(options, name, role, ends) if _acts_here(options) else _add_by_deck(options, name, role, ends)
-    if options.output is Output.TABLE:
+    if options.is_table:
         say(token["secret"])
         note(options, f"{name}: {role}. The secret is not shown again.")
     else:

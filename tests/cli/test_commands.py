@@ -152,6 +152,14 @@ def test_watching_tells_each_change(deck: DeckRunner) -> None:
         deck.run("stop", "toy_talker")
 
 
+def test_every_call_is_told_to_who_asks_for_it(deck: DeckRunner) -> None:
+    done = deck.run("status", "demo", "-v", "-o", "name")
+
+    assert done.stdout == "demo\n"
+    assert "/api/daemons/demo 200 " in done.stderr
+    assert deck.run("status", "demo", "--utc", "--yes", "-o", "wide").returncode == 0
+
+
 # Logs.
 
 

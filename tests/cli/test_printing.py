@@ -1,13 +1,15 @@
 """Results as people and programs read them."""
 
 import json
+from datetime import timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemons.cli.options import Options, Output
-from daemons.cli.printing import Columns, as_yaml, cell, complain, progress, show, table
+from daemons.cli.printing import Columns, as_yaml, cell, complain, progress, show, stamp, table
+from daemons.cli.times import ZONE
 from daemons.errors import Conflict
 
 ITEMS: list[dict[str, object]] = [
@@ -50,6 +52,21 @@ def test_names_alone_are_a_name_a_line(capsys: pytest.CaptureFixture[str]) -> No
     show(options(Output.NAME), ITEMS, COLUMNS)
 
     assert capsys.readouterr().out == "demo\nnight_watch\n"
+
+
+def test_wide_adds_columns_to_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    wide: Columns = {"JOB": lambda item: item["job"]}
+    for output in (Output.TABLE, Output.WIDE):
+        show(options(output), ITEMS[:1], COLUMNS, wide=wide)
+
+    assert [line.split()[0::2] for line in capsys.readouterr().out.splitlines()[0::2]] == [["NAME"], ["NAME", "JOB"]]
+
+
+def test_a_time_is_stamped_in_the_zone_that_was_asked_for() -> None:
+    ZONE.set(timezone(timedelta(hours=2)))
+    assert stamp("2026-11-26T10:00:00.123456+00:00") == "2026-11-26T12:00:00.123+02:00"
+    assert stamp(None) is None
+    ZONE.set(None)
 
 
 def test_yaml_nests_by_indentation() -> None:
