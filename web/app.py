@@ -10,7 +10,18 @@ from starlette.routing import BaseRoute, Mount
 
 from daemons.errors import DaemonError
 from daemons.service import Service
-from web.api import access, daemons, describe, health, inbox, jobs, metrics, openapi, types
+from web.api import (
+    access,
+    daemons,
+    describe,
+    health,
+    inbox,
+    jobs,
+    metrics,
+    openapi,
+    options,
+    types,
+)
 from web.api.events import events_socket
 from web.assets import Assets
 from web.authentication import Authentication
@@ -29,6 +40,7 @@ from web.templating import Templates
 
 CALLS = [
     *daemons.CALLS,
+    *options.CALLS,
     *jobs.CALLS,
     *types.CALLS,
     *describe.CALLS,

@@ -7,7 +7,23 @@ from typing import Annotated
 
 import typer
 
-from daemons.cli import configuration, daemons, inbox, jobs, logs, serve, storage, tokens
+from daemons.cli import (
+    configuration,
+    daemons,
+    descriptions,
+    events,
+    inbox,
+    instances,
+    jobs,
+    logs,
+    looking,
+    new_job,
+    running,
+    serve,
+    storage,
+    tokens,
+    waiting,
+)
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output, hoist
 from daemons.cli.printing import complain, say
@@ -20,21 +36,37 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+LOOK, SWITCH, KEEP = "Look", "Switch", "Keep"
+"""The headings under which commands are listed."""
 app.command()(serve.serve)
-app.command()(daemons.status)
-app.command()(daemons.start)
-app.command()(daemons.stop)
-app.command()(daemons.restart)
-app.command()(daemons.pause)
-app.command()(daemons.resume)
-app.command()(daemons.wake)
-app.command()(daemons.reset)
-app.command()(logs.logs)
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(inbox.app, name="inbox")
-app.add_typer(storage.app, name="db")
-app.add_typer(configuration.app, name="config")
-app.add_typer(tokens.app, name="token")
+app.command(rich_help_panel=LOOK)(daemons.status)
+app.command(rich_help_panel=LOOK)(logs.logs)
+app.command(rich_help_panel=LOOK)(events.events)
+app.command(rich_help_panel=LOOK)(looking.history)
+app.command(rich_help_panel=LOOK)(looking.stack)
+app.command("is-active", rich_help_panel=LOOK)(looking.is_active)
+app.command("is-failed", rich_help_panel=LOOK)(looking.is_failed)
+app.command(rich_help_panel=LOOK)(waiting.wait)
+app.command(rich_help_panel=LOOK)(instances.types)
+jobs.app.command("new")(new_job.new_job)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=LOOK)
+app.add_typer(inbox.app, name="inbox", rich_help_panel=LOOK)
+app.add_typer(descriptions.app, name="descriptions", rich_help_panel=LOOK)
+app.command(rich_help_panel=SWITCH)(daemons.start)
+app.command(rich_help_panel=SWITCH)(daemons.stop)
+app.command(rich_help_panel=SWITCH)(daemons.kill)
+app.command(rich_help_panel=SWITCH)(daemons.restart)
+app.command("run", rich_help_panel=SWITCH)(running.run_now)
+app.command(rich_help_panel=SWITCH)(daemons.pause)
+app.command(rich_help_panel=SWITCH)(daemons.resume)
+app.command(rich_help_panel=SWITCH)(daemons.wake)
+app.command(rich_help_panel=SWITCH)(daemons.reset)
+app.command(rich_help_panel=SWITCH)(instances.enable)
+app.command(rich_help_panel=SWITCH)(instances.disable)
+app.add_typer(instances.app, name="daemon", rich_help_panel=KEEP)
+app.add_typer(configuration.app, name="config", rich_help_panel=KEEP)
+app.add_typer(storage.app, name="db", rich_help_panel=KEEP)
+app.add_typer(tokens.app, name="token", rich_help_panel=KEEP)
 
 _EXITS = {NotFound: Exit.UNKNOWN, Conflict: Exit.REFUSED, Invalid: Exit.USAGE, Unavailable: Exit.BUSY}
 

@@ -4,21 +4,23 @@ from typing import Any
 
 import typer
 
+from daemons.cli import daemon_options, transfer
 from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, note, show
 
-app = typer.Typer(help="See the settings.")
+app = typer.Typer(help="See the settings, and the options of daemons; change, check and carry them.")
+app.command("get")(daemon_options.get_options)
+app.command("set")(daemon_options.set_options)
+app.command("edit")(daemon_options.edit_options)
+app.command("validate")(transfer.validate_settings)
+app.command("export")(transfer.export_daemons)
+app.command("import")(transfer.import_daemons)
 
 COLUMNS: Columns = {
     "NAME": lambda setting: setting["name"],
     "VALUE": lambda setting: setting["value"],
     "SOURCE": lambda setting: setting["source"],
 }
-
-
-@app.callback()
-def group() -> None:
-    """See the settings."""
 
 
 @app.command("show")

@@ -10,13 +10,16 @@ import typer
 
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
+from daemons.cli.names import complete_daemons
 from daemons.cli.options import Options, Output, options_of
-from daemons.cli.printing import Columns, age, as_json, complain, note, one_line, progress, say, show, table
+from daemons.cli.printing import Columns, age, as_json, complain, note, one_line, progress, say, show, stamp, table
 from daemons.cli.switching import Daemon, has_failed, segment, switch
 from daemons.cli.times import duration, moment
 from daemons.clock import SystemClock
 
-Names = Annotated[list[str] | None, typer.Argument(help="Names of daemons.", metavar="NAME…")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Names of daemons.", metavar="NAME…", autocompletion=complete_daemons)
+]
 All = Annotated[bool, typer.Option("--all", help="Every enabled daemon.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Return when it is so, or at once.")]
 
@@ -30,20 +33,34 @@ COLUMNS: Columns = {
     "PROGRESS": lambda daemon: progress(daemon["progress"]),
     "JOB": lambda daemon: daemon["current_job_id"],
 }
+WIDE: Columns = {
+    "DESIRED": lambda daemon: daemon["desired"],
+    "STARTED": lambda daemon: stamp(daemon["started_at"]),
+    "HEARD": lambda daemon: age(daemon["last_heartbeat"]),
+    "WAKES": lambda daemon: stamp(daemon["next_wake_at"]),
+    "RESTARTS": lambda daemon: daemon["restarts"],
+    "TYPE": lambda daemon: daemon["type"],
+}
 
 
 def status(
     context: typer.Context,
     names: Names = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing what changes.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only those that failed, are silent or should run.")] = False,
 ) -> None:
-    """Show what every daemon is doing. Exit code 3 when one that should run does not."""
+    """Show what every daemon is doing. Exit code 3 when one that should run does not.
+
+    Example: daemondeck status --failed -o name
+    """
     options = options_of(context)
     with options.deck() as deck:
         found, code = _find(deck, names)
         if watch:
             asyncio.run(_watch(options, deck, {daemon["name"] for daemon in found} if names else None))
-    show(options, found, COLUMNS)
+    if failed:
+        found = [daemon for daemon in found if _verdict(daemon) is not Exit.DONE]
+    show(options, found, COLUMNS, wide=WIDE)
     raise typer.Exit(max([code, *map(_verdict, found)]))
 
 
@@ -68,6 +85,15 @@ def stop(
     body = {"mode": chosen[0] if chosen else "now"}
     goal = _is_stopped if wait else None
     switch(options_of(context), names, everything=everything, command="stop", goal=goal, body=body)
+
+
+def kill(context: typer.Context, names: Names = None, everything: All = False, wait: Wait = True) -> None:
+    """Stop daemons now, whatever they have in hand; their jobs go on. The same as `stop --now`.
+
+    Example: daemondeck kill night_watch
+    """
+    goal = _is_stopped if wait else None
+    switch(options_of(context), names, everything=everything, command="stop", goal=goal, body={"mode": "now"})
 
 
 def restart(context: typer.Context, names: Names = None, everything: All = False, wait: Wait = True) -> None:

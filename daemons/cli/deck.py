@@ -62,9 +62,9 @@ class Deck:
         """Return the answer to GET; parameters that are None are left out."""
         return self._call("GET", path, params=_given(parameters))
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Return the answer to POST."""
-        return self._call("POST", path, json=body or {})
+    def post(self, path: str, body: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
+        """Return the answer to POST; asked again with the same `key`, the deck does it once."""
+        return self._call("POST", path, json=body or {}, headers={"Idempotency-Key": key} if key else {})
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         """Return the answer to PATCH."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from daemons.cli.exits import CommandError, Exit
-from daemons.cli.options import Options, Output, options_of
+from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, age, cell, note, one_line, say, show, show_one
 from daemons.cli.switching import segment
 
@@ -81,7 +81,7 @@ def answer_question(
         else:
             value = _prompted(options, question)
         answered = deck.post(f"/questions/{segment(question_id)}/answer", {"answer": value})
-    if options.output is Output.TABLE:
+    if options.is_table:
         say(one_line(f"{answered['id']}: {answered['state']}"))
     else:
         show_one(options, answered, DETAILS, name="id")

@@ -10,6 +10,7 @@ import typer
 
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
+from daemons.cli.names import complete_daemons_and_jobs
 from daemons.cli.options import Options, Output, options_of
 from daemons.cli.printing import as_json, note, one_line, say, show, stamp
 from daemons.cli.switching import segment
@@ -106,7 +107,12 @@ class Tail:
 
 def logs(
     context: typer.Context,
-    target: Annotated[str | None, typer.Argument(metavar="[NAME|JOB]", help="A daemon or a job; default: all.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME|JOB]", help="A daemon or a job; default: all.", autocompletion=complete_daemons_and_jobs
+        ),
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is logged from now on.")] = False,
     count: Annotated[int, typer.Option("-n", min=0, help="So many of the newest lines.")] = 200,
     level: Annotated[LogLevel | None, typer.Option(help="Only lines of this level or above.")] = None,

@@ -125,9 +125,9 @@ def age(value: str | None) -> str | None:
     return f"{seconds:.0f} s"
 
 
-def stamp(value: str | None) -> str | None:
-    """Return an ISO time in the zone that was asked for, this machine's if none was, to the millisecond."""
-    return here(datetime.fromisoformat(value)).isoformat(timespec="milliseconds") if value else None
+def stamp(value: str | None, precision: str = "milliseconds") -> str | None:
+    """Return an ISO time in the zone that was asked for, this machine's if none was."""
+    return here(datetime.fromisoformat(value)).isoformat(timespec=precision) if value else None
 
 
 def progress(value: Mapping[str, Any] | None) -> str | None:

@@ -12,7 +12,7 @@ import typer
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options
-from daemons.cli.printing import complain, note, one_line, say, show
+from daemons.cli.printing import complain, note, one_line, say, show, stamp
 
 WAIT_SECONDS = 60.0
 
@@ -125,20 +125,27 @@ def _print(options: Options, turn: Round) -> None:
     lines: list[dict[str, Any]] = []
     for name, daemon in turn.present.items():
         old = turn.before.get(name, daemon)
-        lines.append({"name": name, "from": old["state"], "to": daemon["state"], "error": None})
-    lines += [
-        {"name": name, "from": None, "to": None, "error": error.error_code} for name, error in turn.refused.items()
-    ]
+        until = daemon["paused_until"] if daemon["desired"] == "paused" else None
+        lines.append({"name": name, "from": old["state"], "to": daemon["state"], "paused_until": until, "error": None})
+    nothing = {"from": None, "to": None, "paused_until": None}
+    lines += [{"name": name, **nothing, "error": error.error_code} for name, error in turn.refused.items()]
     if not options.is_table:
         show(options, lines, {})
     else:
         for line in lines:
             if not line["error"]:
-                say(one_line(f"{line['name']}: {line['from']} → {line['to']}"))
+                say(one_line(f"{line['name']}: {line['from']} → {line['to']}{_until(turn.present[line['name']])}"))
     for name, error in turn.refused.items():
         complain(error, name)
     for name, daemon in turn.present.items():
         _explain(options, turn.outcome(name), daemon)
+
+
+def _until(daemon: Daemon) -> str:
+    """Return when a pause ends: nobody should have to wonder."""
+    if daemon["desired"] != "paused":
+        return ""
+    return f", until {stamp(daemon['paused_until'], 'minutes') or 'resumed'}"
 
 
 def _explain(options: Options, outcome: Exit, daemon: Daemon) -> None:

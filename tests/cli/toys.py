@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, SecretStr
 
 from daemons import BaseDaemon, DaemonOptions, JobContext, LogLevel, daemon, job
 
@@ -92,3 +92,30 @@ class Shelf(BaseModel):
 async def toy_ask(ctx: JobContext) -> dict[str, object]:
     """Asks a person where something belongs."""
     return (await ctx.ask("Where does it belong?", Shelf)).model_dump()
+
+
+@daemon("toy_maker")
+class Maker(BaseDaemon):
+    """Makes one job each time it is woken, and follows it."""
+
+    class Options(DaemonOptions):
+        """None of its own."""
+
+    async def run(self) -> None:
+        while self.is_running:
+            made = await self.create_job("toy_steps", StepsArgs())
+            await self.log(LogLevel.INFO, "made a job")
+            await self.wait_for(made)
+            await self.sleep(3600, "Waiting to be woken")
+
+
+@daemon("toy_keeper")
+class Keeper(BaseDaemon):
+    """Keeps a secret."""
+
+    class Options(DaemonOptions):
+        password: SecretStr | None = Field(None, description="What nobody may see.")
+        note: str = Field("", description="What everybody may see.")
+
+    async def run(self) -> None:
+        await self.sleep(3600, "Keeping it")

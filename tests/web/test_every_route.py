@@ -1,8 +1,6 @@
 """What holds for every path there is, found by asking the application for its routes."""
 
-import pkgutil
 import re
-from importlib import import_module
 from urllib.parse import unquote
 
 import httpx2
@@ -11,13 +9,10 @@ from sqlalchemy import inspect, text
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-import web.pages
 from daemons.service import Service
 from tests.web.served import until
-from web.api.openapi import document
-from web.app import CALLS, create_app
+from web.app import create_app
 from web.headers import HEADERS
-from web.pages.forms import Form
 
 WRITTEN_BY_TIME = {"leases", "managers"}
 """Tables in which the deck writes by itself while nobody asks anything."""
@@ -149,19 +144,6 @@ async def ask(app: Starlette, raw_path: str, browser: httpx2.AsyncClient) -> int
     return statuses[0]
 
 
-def test_the_schema_and_the_routes_are_the_same(app: Starlette) -> None:
-    served = {
-        (method, route.path)
-        for route in app.routes
-        if isinstance(route, Route)
-        and (route.path.startswith("/api/") or route.path in ("/healthz", "/readyz", "/metrics"))
-        for method in (route.methods or set()) - {"HEAD"}
-    }
-    promised = {(method.upper(), path) for path, methods in document(CALLS, "1")["paths"].items() for method in methods}
-
-    assert served == promised
-
-
 async def test_every_reference_of_the_schema_leads_somewhere(program: httpx2.AsyncClient) -> None:
     schema = (await program.get("/api/openapi.json")).json()
 
@@ -171,17 +153,6 @@ async def test_every_reference_of_the_schema_leads_somewhere(program: httpx2.Asy
             part = part[name]
     operations = [operation for methods in schema["paths"].values() for operation in methods.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
-
-
-def test_every_command_on_a_page_is_a_call_too(app: Starlette) -> None:
-    pages = [import_module(f"web.pages.{module.name}") for module in pkgutil.iter_modules(web.pages.__path__)]
-    forms: list[Form] = [form for page in pages for form in getattr(page, "FORMS", ())]
-    calls = {f"{call.method} {call.path}" for call in CALLS}
-
-    posted = {route.path for route in app.routes if isinstance(route, Route) and "POST" in (route.methods or ())}
-    assert {form.path for form in forms} == {path for path in posted if not path.startswith("/api/")}
-    assert {form.call for form in forms if form.call} <= calls
-    assert {form.path for form in forms if form.call is None} <= {"/signin", "/signout"}
 
 
 def test_nothing_is_mounted_but_static_files(app: Starlette) -> None:

@@ -219,7 +219,15 @@ _ONE = "/api/daemons/{name}"
 _SHAPE = shapes.DaemonShape
 CALLS = [
     Call("GET", "/api/daemons", list_daemons, "All daemons, by name.", shapes.DaemonPage, command="daemondeck status"),
-    Call("POST", "/api/daemons", add_daemon, "Add an instance of a type.", _SHAPE, 201),
+    Call(
+        "POST",
+        "/api/daemons",
+        add_daemon,
+        "Add an instance of a type.",
+        _SHAPE,
+        201,
+        command="daemondeck daemon add {type} {name}",
+    ),
     Call(
         "POST",
         "/api/daemons/start-all",
@@ -266,8 +274,15 @@ CALLS = [
         command="daemondeck resume --all",
     ),
     Call("GET", _ONE, get_daemon, "One daemon, by name or id.", _SHAPE, command="daemondeck status {name}"),
-    Call("PATCH", _ONE, change_daemon, "Change what a daemon may do and how it is configured.", _SHAPE),
-    Call("DELETE", _ONE, remove_daemon, "Remove a stopped instance.", None, 204),
+    Call(
+        "PATCH",
+        _ONE,
+        change_daemon,
+        "Change what a daemon may do and how it is configured.",
+        _SHAPE,
+        command="daemondeck config set {name} {option}={value}",
+    ),
+    Call("DELETE", _ONE, remove_daemon, "Remove a stopped instance.", None, 204, command="daemondeck daemon rm {name}"),
     Call(
         "POST",
         _ONE + "/start",
@@ -294,6 +309,20 @@ CALLS = [
     ),
     Call("POST", _ONE + "/reset", reset, "Forget a failure.", _SHAPE, 202, command="daemondeck reset {name}"),
     Call("GET", _ONE + "/logs", get_logs, "Its log lines.", shapes.LogPage, command="daemondeck logs {name}"),
-    Call("GET", _ONE + "/history", get_history, "What was asked of it and what became of it.", shapes.HistoryPage),
-    Call("GET", _ONE + "/stack", get_stack, "The line of code where it stands now.", shapes.StackShape),
+    Call(
+        "GET",
+        _ONE + "/history",
+        get_history,
+        "What was asked of it and what became of it.",
+        shapes.HistoryPage,
+        command="daemondeck history {name}",
+    ),
+    Call(
+        "GET",
+        _ONE + "/stack",
+        get_stack,
+        "The line of code where it stands now.",
+        shapes.StackShape,
+        command="daemondeck stack {name}",
+    ),
 ]

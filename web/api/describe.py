@@ -81,6 +81,20 @@ def _number(cursor: str) -> int:
 
 
 CALLS = [
-    Call("GET", "/api/descriptions", list_descriptions, "Descriptions of images, newest first.", DescriptionPage),
-    Call("GET", "/api/descriptions/{id}", get_description, "One description with its facts.", DescriptionShape),
+    Call(
+        "GET",
+        "/api/descriptions",
+        list_descriptions,
+        "Descriptions of images, newest first.",
+        DescriptionPage,
+        command="daemondeck descriptions ls",
+    ),
+    Call(
+        "GET",
+        "/api/descriptions/{id}",
+        get_description,
+        "One description with its facts.",
+        DescriptionShape,
+        command="daemondeck descriptions get {id}",
+    ),
 ]

@@ -148,6 +148,7 @@ CALLS = [
         shapes.JobShape,
         201,
         headers=[_KEY_HEADER],
+        command="daemondeck jobs new {type}",
     ),
     Call(
         "GET",

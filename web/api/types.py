@@ -35,4 +35,13 @@ async def list_types(request: Request) -> Response:
     return JsonResponse({"items": daemons, "jobs": jobs, "next": None})
 
 
-CALLS = [Call("GET", "/api/types", list_types, "Types of daemons and of jobs, with their schemas.", shapes.TypePage)]
+CALLS = [
+    Call(
+        "GET",
+        "/api/types",
+        list_types,
+        "Types of daemons and of jobs, with their schemas.",
+        shapes.TypePage,
+        command="daemondeck types",
+    )
+]

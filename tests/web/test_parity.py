@@ -1,0 +1,111 @@
+"""Every button has its call, every call its command: pages, API and command line are equals."""
+
+import importlib
+import pkgutil
+import re
+
+import pytest
+import typer
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+import web.pages
+from daemons.access import Role
+from daemons.cli.app import app as commands
+from web.api.calls import Call
+from web.api.openapi import document
+from web.app import CALLS
+from web.pages.forms import Form
+
+NO_COMMAND = {
+    "GET /healthz": "asked by what watches the process; `daemondeck doctor` tells people more",
+    "GET /readyz": "asked by what watches the process; `daemondeck doctor` tells people more",
+    "GET /metrics": "asked by Prometheus",
+    "GET /api/openapi.json": "for programs that write programs",
+    "GET /api/health": "`daemondeck doctor` is not there yet",
+    "POST /api/sessions/end-all": "`daemondeck user` is not there yet",
+}
+"""Calls without a command line, and why."""
+NO_CALL = {
+    "/signin": "makes a session of a browser; programs have tokens",
+    "/signout": "ends a session of a browser; programs have tokens",
+}
+"""Buttons without a call, and why."""
+OPEN = ("/healthz", "/readyz", "/metrics")
+
+
+def forms() -> list[Form]:
+    """Return every form that a module of pages declares."""
+    found_forms: list[Form] = []
+    for found in pkgutil.iter_modules(web.pages.__path__):
+        found_forms += getattr(importlib.import_module(f"web.pages.{found.name}"), "FORMS", ())
+    return found_forms
+
+
+def told(call: Call) -> str:
+    return f"{call.method} {call.path}"
+
+
+BY_NAME = {told(call): call for call in CALLS}
+
+
+def test_every_button_is_a_form(app: Starlette) -> None:
+    buttons = {route.path for route in app.routes if isinstance(route, Route) and "POST" in (route.methods or ())}
+    declared = {form.path for form in forms()} | set(NO_CALL)
+
+    assert {path for path in buttons if not path.startswith("/api/")} <= declared
+
+
+@pytest.mark.parametrize("form", forms(), ids=lambda form: form.path)
+def test_every_button_has_its_call_for_the_same_people(form: Form) -> None:
+    if form.path in NO_CALL:
+        return
+    assert form.call in BY_NAME, f"{form.path} names {form.call}, which is no call"
+    assert BY_NAME[form.call].role is form.needs
+
+
+@pytest.mark.parametrize("call", CALLS, ids=told)
+def test_every_call_has_a_command_line_that_can_be_typed(call: Call) -> None:
+    if told(call) in NO_COMMAND:
+        assert call.command is None, f"{told(call)} has a command; take it off the list of exceptions"
+        return
+    assert call.command is not None, f"{told(call)} has no command line; give it one, or a reason"
+    parse(call.command)
+    # What the command names by {…} is of the call, so that a page can fill it in.
+    of_path = set(re.findall(r"{(\w+)}", call.path))
+    assert of_path <= set(re.findall(r"{(\w+)}", call.command)), f"{call.command} does not say which"
+
+
+def parse(line: str) -> None:
+    """Raise what the command line would complain of."""
+    program, *words = re.sub(r"{\w+}", "1", line).split()
+    assert program == "daemondeck"
+    command = typer.main.get_command(commands)
+    context = command.make_context(program, list(words))
+    while isinstance(command, typer.core.TyperGroup):
+        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert found is not None, f"{line}: there is no command {name}"
+        command, context = found, found.make_context(name, rest, parent=context)
+
+
+def test_every_call_of_the_schema_is_served_and_the_reverse(app: Starlette) -> None:
+    served = {
+        f"{method} {route.path}"
+        for route in app.routes
+        if isinstance(route, Route) and (route.path.startswith("/api/") or route.path in OPEN)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    promised = {f"{method.upper()} {path}" for path, calls in document(CALLS, "1")["paths"].items() for method in calls}
+
+    assert served == promised == set(BY_NAME)
+
+
+def test_no_exception_outlives_its_reason() -> None:
+    assert set(NO_COMMAND) <= set(BY_NAME)
+    assert {form.path for form in forms() if form.call is None} <= set(NO_CALL)
+
+
+def test_looking_needs_less_than_changing() -> None:
+    careless = [told(call) for call in CALLS if call.method != "GET" and call.role is Role.VIEWER]
+
+    assert careless == []
