@@ -14,7 +14,7 @@ from web.listener import SESSION_ENDED
 from web.problems import NotSignedIn
 from web.security import SAFE_METHODS, is_secure
 
-_OPEN_PATHS = frozenset({"/signin", "/healthz", "/readyz"})
+OPEN_PATHS = frozenset({"/signin", "/healthz", "/readyz"})
 _OWN_AFFAIRS = frozenset({"/signin", "/signout"})
 
 log = structlog.get_logger("daemondeck.web")
@@ -36,7 +36,7 @@ class Authentication:
         scope["daemondeck.identity"] = identity = await self._identify(HTTPConnection(scope))
         if scope["type"] == "websocket":
             return await self._socket(identity, scope, receive, send)
-        if path in _OPEN_PATHS:
+        if path in OPEN_PATHS:
             return await self._app(scope, receive, send)
         if identity is None:
             return await self._turn_away(scope, receive, send)

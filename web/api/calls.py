@@ -3,8 +3,8 @@
 A handler is `async def handler(request, query: SomeQuery, body: SomeBody) -> Response`, either or both left out.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel
@@ -30,6 +30,8 @@ class Call:
     summary: str
     answer: type[BaseModel] | None = None
     status: int = 200
+    also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+    """What it answers under another status, which is no refusal."""
     media_type: str = "application/json"
     headers: Sequence[dict[str, Any]] = ()
     """Request headers it heeds, as the schema describes parameters."""

@@ -34,6 +34,13 @@ async def get_health(request: Request) -> Response:
 
 CALLS = [
     Call("GET", "/healthz", get_liveness, "Whether the process answers; open to anyone.", shapes.LiveShape),
-    Call("GET", "/readyz", get_readiness, "Whether work is taken, and if not, why.", shapes.ReadyShape),
+    Call(
+        "GET",
+        "/readyz",
+        get_readiness,
+        "Whether work is taken, and if not, why.",
+        shapes.ReadyShape,
+        also={503: shapes.ReadyShape},
+    ),
     Call("GET", "/api/health", get_health, "What is wrong, with what to do about it.", shapes.HealthShape),
 ]

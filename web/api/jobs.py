@@ -147,6 +147,7 @@ CALLS = [
         "Make a job; 200 with the earlier one of the same key.",
         shapes.JobShape,
         201,
+        also={200: shapes.JobShape},
         headers=[_KEY_HEADER],
         command="daemondeck jobs new {type}",
     ),

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from web.api.calls import Call
 from web.api.shapes import ProblemAnswer
+from web.authentication import OPEN_PATHS
 from web.context import context_of
 from web.encoding import JsonResponse
 from web.parsing import NoBody
@@ -68,8 +69,9 @@ def _schemas(calls: Iterable[Call]) -> tuple[dict[type[BaseModel], str], dict[st
     # Answers as they are written, bodies as they are read: defaults make the difference.
     modes: dict[type[BaseModel], Literal["serialization", "validation"]] = {ProblemAnswer: "serialization"}
     for call in calls:
-        if call.answer is not None:
-            modes[call.answer] = "serialization"
+        for answer in (call.answer, *call.also.values()):
+            if answer is not None:
+                modes[answer] = "serialization"
         if call.body is not None and call.body is not NoBody:
             modes[call.body] = "validation"
     references, definitions = models_json_schema(list(modes.items()), ref_template=_REF)
@@ -83,7 +85,8 @@ def _operation(call: Call, names: dict[type[BaseModel], str]) -> dict[str, Any]:
         "x-role": call.role.value,
         **({"x-command": call.command} if call.command else {}),
         "parameters": [*_path_parameters(call), *_query_parameters(call), *call.headers],
-        "responses": {str(call.status): _answer(call, names), **_refusals(call)},
+        "responses": {**_refusals(call), **_other_answers(call, names), str(call.status): _answer(call, names)},
+        **({"security": []} if call.path in OPEN_PATHS else {}),
     }
     if call.body is not None and call.body is not NoBody:
         required = any(field.is_required() for field in call.body.model_fields.values())
@@ -124,6 +127,13 @@ def _answer(call: Call, names: dict[type[BaseModel], str]) -> dict[str, Any]:
     if call.answer is None:
         return {"description": "Done." if call.status == 204 else call.summary}
     return {"description": call.summary, "content": _content({"$ref": names[call.answer]})}
+
+
+def _other_answers(call: Call, names: dict[type[BaseModel], str]) -> dict[str, Any]:
+    return {
+        str(status): {"description": call.summary, "content": _content({"$ref": names[answer]})}
+        for status, answer in call.also.items()
+    }
 
 
 def _refusals(call: Call) -> dict[str, Any]:
