@@ -4,12 +4,12 @@ import os
 import platform
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import psutil
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from daemons.clock import Clock
 from daemons.database import Database
@@ -86,6 +86,17 @@ class ManagerInfo:
     pid: int
     is_this: bool
     is_dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """One process that runs daemons and jobs, and how much of both it has in hand."""
+
+    manager: ManagerInfo
+    started_at: datetime
+    beat_at: datetime
+    daemons: int
+    jobs: int
 
 
 class Leases:
@@ -214,6 +225,31 @@ class Leases:
             dead = not is_this and (silent or (row.host == self._host and not _is_alive(row.pid, row.process_started)))
             known.append(ManagerInfo(row.id, row.host, row.pid, is_this, dead))
         return known
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Return every known process with what it has in hand, this one first."""
+        known = {info.id: info for info in await self.managers()}
+        leading = select(func.count()).where(LeaseTable.holder == ManagerTable.id).scalar_subquery()
+        working = (
+            select(func.count())
+            .where(JobTable.worker == ManagerTable.id, JobTable.state.in_(("running", "cancelling")))
+            .scalar_subquery()
+        )
+        rows = await self._database.fetch(
+            select(
+                ManagerTable.id,
+                ManagerTable.started_at,
+                ManagerTable.beat_at,
+                leading.label("daemons"),
+                working.label("jobs"),
+            )
+        )
+        found = [
+            WorkerInfo(known[row.id], row.started_at, row.beat_at, row.daemons, row.jobs)
+            for row in rows
+            if row.id in known
+        ]
+        return sorted(found, key=lambda worker: (not worker.manager.is_this, worker.manager.host, worker.manager.pid))
 
     async def dead_managers(self) -> set[str]:
         """Return the ids of processes that are known dead on this host, or silent for a whole lease."""

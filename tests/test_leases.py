@@ -153,3 +153,19 @@ async def test_who_joins_keeps_the_dead_that_still_hold_something(
     await heir.join()
 
     assert await heir.dead_managers() == {gone.manager_id}
+
+
+async def test_workers_are_told_with_what_they_have_in_hand(
+    database: Database, clock: FakeClock, daemon_id: str
+) -> None:
+    idle, busy = Leases(database, clock), Leases(database, clock)
+    await idle.join()
+    await busy.join()
+    await busy.take(daemon_id)
+
+    workers = await busy.workers()
+
+    assert [(worker.manager.id, worker.manager.is_this, worker.daemons, worker.jobs) for worker in workers] == [
+        (busy.manager_id, True, 1, 0),
+        (idle.manager_id, False, 0, 0),
+    ]

@@ -21,6 +21,7 @@ from web.api import (
     openapi,
     options,
     types,
+    workers,
 )
 from web.api.events import events_socket
 from web.assets import Assets
@@ -43,6 +44,7 @@ CALLS = [
     *options.CALLS,
     *jobs.CALLS,
     *types.CALLS,
+    *workers.CALLS,
     *describe.CALLS,
     *inbox.CALLS,
     *access.CALLS,

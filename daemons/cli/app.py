@@ -18,10 +18,13 @@ from daemons.cli import (
     logs,
     looking,
     new_job,
+    processes,
+    progress,
     running,
     serve,
     storage,
     tokens,
+    top,
     waiting,
 )
 from daemons.cli.exits import CommandError, Exit
@@ -40,6 +43,9 @@ LOOK, SWITCH, KEEP = "Look", "Switch", "Keep"
 """The headings under which commands are listed."""
 app.command()(serve.serve)
 app.command(rich_help_panel=LOOK)(daemons.status)
+app.command(rich_help_panel=LOOK)(top.top)
+app.command("ps", rich_help_panel=LOOK)(processes.list_processes)
+app.command("progress", rich_help_panel=LOOK)(progress.show_progress)
 app.command(rich_help_panel=LOOK)(logs.logs)
 app.command(rich_help_panel=LOOK)(events.events)
 app.command(rich_help_panel=LOOK)(looking.history)

@@ -28,7 +28,7 @@ CLEAR = "\x1b[2J\x1b[H"
 COLUMNS: Columns = {
     "NAME": lambda daemon: daemon["name"],
     "STATE": lambda daemon: shown_state(daemon),
-    "STATUS": lambda daemon: daemon["current_status"] or _reason(daemon),
+    "STATUS": lambda daemon: daemon["current_status"] or reason_of(daemon),
     "AGE": lambda daemon: age(daemon["status_updated_at"]),
     "PROGRESS": lambda daemon: progress(daemon["progress"]),
     "JOB": lambda daemon: daemon["current_job_id"],
@@ -149,7 +149,7 @@ def shown_state(daemon: Daemon) -> str:
     return state if daemon["enabled"] else f"{state}, disabled"
 
 
-def _reason(daemon: Daemon) -> str | None:
+def reason_of(daemon: Daemon) -> str | None:
     error = daemon["last_error"] if has_failed(daemon) else None
     reason = error["message"] if error else daemon["state_reason"] or daemon["desired_reason"]
     return str(reason) if reason else None
@@ -203,7 +203,7 @@ def _print_changes(options: Options, changed: Sequence[Daemon]) -> None:
     for daemon in changed:
         match options.output:
             case Output.TABLE | Output.WIDE:
-                said = daemon["current_status"] or _reason(daemon) or "-"
+                said = daemon["current_status"] or reason_of(daemon) or "-"
                 say(one_line(f"{daemon['name']}  {shown_state(daemon)}  {said}"))
             case Output.NAME:
                 say(daemon["name"])

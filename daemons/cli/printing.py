@@ -1,6 +1,7 @@
 """Results on stdout, everything else on stderr; plain where nobody looks."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any
 
 import typer
 
+from daemons.cli.exits import Exit
 from daemons.cli.options import Options, Output
 from daemons.cli.times import here
 from daemons.clock import SystemClock
@@ -57,9 +59,14 @@ def show_one(options: Options, item: Item, columns: Columns, *, name: str = "nam
 
 
 def say(text: str, *, end: str = "\n") -> None:
-    """Print a result."""
-    typer.echo(text + end, nl=False)
-    sys.stdout.flush()
+    """Print a result. Who reads through a pipe may have had enough: then there is nothing left to do."""
+    try:
+        typer.echo(text + end, nl=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Else Python would try once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(Exit.DONE) from None
 
 
 def note(options: Options, text: str) -> None:

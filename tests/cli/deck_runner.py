@@ -92,6 +92,22 @@ class DeckRunner:
             finally:
                 process.kill()
 
+    @contextmanager
+    def watching(self, target: str, *wanted: str) -> Iterator[str]:
+        """Watch the progress of `target` until all that is wanted was told, and yield what was told."""
+        with self.popen("progress", target, "--watch", "0.2") as process:
+            try:
+                assert process.stdout is not None
+                told = ""
+                while not all(words in told for words in wanted):
+                    line = process.stdout.readline()
+                    assert line, f"{wanted} was not told, but {told}"
+                    told += line
+                told += process.stdout.readline()
+                yield told
+            finally:
+                process.kill()
+
     def log_of(self, command: str) -> str:
         """Return what `command` said on stderr."""
         return (self._home / f"{command}.stderr").read_text("utf-8")

@@ -189,3 +189,11 @@ def test_types_are_listed(deck: DeckRunner) -> None:
     assert {"demo_count", "toy_steps"} <= set(deck.run("types", "--jobs", "-o", "name").stdout.split())
     assert "log_interval" in deck.run("types", "-o", "wide").stdout
     assert deck.run("descriptions", "ls", "-o", "json").stdout == "[]\n"
+
+
+def test_processes_are_listed_with_what_they_have_in_hand(deck: DeckRunner) -> None:
+    (this,) = deck.json("ps")
+
+    assert (this["this"], this["alive"]) == (True, True)
+    assert this["memory"] > 1_000_000
+    assert "this deck" in deck.run("ps").stdout

@@ -1,0 +1,198 @@
+"""`daemondeck progress`: how far the work is, how fast it goes, when it will be done, and whether it goes on at all."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from daemons.cli import verdicts
+from daemons.cli.daemons import CLEAR
+from daemons.cli.exits import CommandError, Exit
+from daemons.cli.names import complete_daemons_and_jobs
+from daemons.cli.options import Options, options_of
+from daemons.cli.pacing import Pace, pace_of
+from daemons.cli.printing import age, note, one_line, progress, say, show
+from daemons.cli.records import Item, Records, records
+from daemons.cli.verdicts import UNFINISHED, Verdict
+from daemons.clock import SystemClock
+
+BAR_CHARACTERS = 40
+
+
+def show_progress(
+    context: typer.Context,
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME|JOB]",
+            help="A daemon or a job; default: every daemon that should run.",
+            autocompletion=complete_daemons_and_jobs,
+        ),
+    ] = None,
+    watch: Annotated[float | None, typer.Option("--watch", "-w", min=0.2, help="Again every so many seconds.")] = None,
+) -> None:
+    """Show how far the work is: done of total, rate, time left, last item, and whether it goes on at all.
+
+    Without a running deck the data tells how far it was. Exit code 3 when something that should run does not.
+
+    Example: daemondeck progress describe_images --watch 30
+    """
+    options = options_of(context)
+    if watch is not None:
+        asyncio.run(_watch(options, target, watch))
+    reports = _look(options, target)
+    _print(options, reports)
+    raise typer.Exit(max((report["exit_code"] for report in reports), default=Exit.DONE))
+
+
+def _look(options: Options, target: str | None) -> list[Item]:
+    with records(options) as source:
+        if target is None:
+            chosen = [daemon for daemon in source.daemons() if daemon["enabled"] and daemon["desired"] != "off"]
+            return [_of_daemon(source, daemon) for daemon in chosen]
+        job = source.job(target)
+        return [_of_job(source, job) if job else _of_daemon(source, source.daemon(target))]
+
+
+async def _watch(options: Options, target: str | None, seconds: float) -> None:
+    """Print again and again until interrupted; what cannot be answered now may be answered the next time."""
+    clock = SystemClock()
+    redraws = sys.stdout.isatty() and options.is_table
+    last: list[Item] | None = None
+    while True:
+        try:
+            # In a thread: reading the data alone runs an event loop of its own.
+            reports = await asyncio.to_thread(_look, options, target)
+            if redraws:
+                say(CLEAR, end="")
+            if redraws or _without_ages(reports) != last:
+                _print(options, reports)
+            last = _without_ages(reports)
+        except CommandError as error:
+            if error.exit_code not in (Exit.UNREACHABLE, Exit.BUSY):
+                raise
+            note(options, one_line(f"{error.message} Trying again in {seconds:g} seconds."))
+        await clock.sleep(seconds)
+
+
+def _without_ages(reports: list[Item]) -> list[Item]:
+    return [{name: value for name, value in report.items() if name not in ("rate", "eta")} for report in reports]
+
+
+def _of_daemon(source: Records, daemon: Item) -> Item:
+    job = source.job(daemon["current_job_id"]) if daemon["current_job_id"] else None
+    far = daemon["progress"] or (job["progress"] if job else None)
+    verdict = verdicts.of_daemon(daemon, job, is_live=source.is_live)
+    last = (job["progress"] or {}).get("message") if job else None
+    told = {
+        "name": daemon["name"],
+        "state": daemon["state"],
+        "status": daemon["current_status"],
+        "status_at": daemon["status_updated_at"],
+        "last_item": last or (far or {}).get("message"),
+        "job": _shown_job(job),
+    }
+    return told | _measured(far, pace_of(daemon, job, far) if source.is_live else None) | _judged(verdict)
+
+
+def _of_job(source: Records, job: Item) -> Item:
+    far = job["progress"]
+    told = {
+        "name": job["id"],
+        "state": job["state"],
+        "status": None,
+        "status_at": job["started_at"],
+        "last_item": (far or {}).get("message"),
+        "job": _shown_job(job),
+    }
+    pace = pace_of(None, job, far) if source.is_live and job["state"] in UNFINISHED else None
+    return told | _measured(far, pace) | _judged(verdicts.of_job(job, is_live=source.is_live))
+
+
+def _shown_job(job: Item | None) -> Item | None:
+    return {name: job[name] for name in ("id", "type", "state", "progress")} if job else None
+
+
+def _measured(far: dict[str, Any] | None, pace: Pace | None) -> Item:
+    far = far or {}
+    return {
+        "done": far.get("done"),
+        "total": far.get("total"),
+        "fraction": far.get("fraction"),
+        "rate": pace.per_hour if pace else None,
+        "eta": list(pace.seconds_left) if pace and pace.seconds_left else None,
+    }
+
+
+def _judged(verdict: Verdict) -> Item:
+    return {"verdict": verdict.words, "remedy": verdict.remedy, "exit_code": int(verdict.exit_code)}
+
+
+def _print(options: Options, reports: list[Item]) -> None:
+    if not options.is_table:
+        show(options, reports, {})
+        return
+    for number, report in enumerate(reports):
+        if number:
+            say("")
+        for line in _panel(report):
+            say(one_line(line))
+    if not reports:
+        note(options, "No daemon should run. `daemondeck status` lists them.")
+
+
+def _panel(report: Item) -> Iterator[str]:
+    """Yield the lines that a person reads."""
+    yield f"{report['name']} {report['verdict']}"
+    if report["done"] is not None:
+        yield f"  Done      {_done(report)}"
+    if report["fraction"] is not None:
+        yield f"  Progress  {_bar(report['fraction'])}"
+    if report["rate"] is not None:
+        yield f"  Rate      {_rate(report['rate'])}{_eta(report['eta'])}"
+    if report["last_item"]:
+        yield f"  Last      {report['last_item']}"
+    if report["status"] and report["status"] not in report["verdict"]:
+        yield f"  Said      {report['status']} ({age(report['status_at']) or '-'} ago)"
+    if job := report["job"]:
+        yield f"  Job       {job['id']} {job['type']} {job['state']} {progress(job['progress']) or ''}".rstrip()
+    if report["remedy"]:
+        yield f"  Do        {report['remedy']}"
+
+
+def _done(report: Item) -> str:
+    done, total = report["done"], report["total"]
+    if not total:
+        return f"{done:,.10g}"
+    return f"{done:,.10g} / {total:,.10g} ({_percent(report['fraction'])}), {max(0, total - done):,.10g} left"
+
+
+def _percent(fraction: float) -> str:
+    # Never 100 % before it is done.
+    return "100%" if fraction >= 1 else f"{min(fraction * 100, 99.9):.1f}%"
+
+
+def _bar(fraction: float) -> str:
+    full, empty = "█░" if (sys.stdout.encoding or "").lower().startswith("utf") else "#."
+    filled = int(BAR_CHARACTERS * fraction)
+    return f"[{full * filled}{empty * (BAR_CHARACTERS - filled)}]"
+
+
+def _rate(per_hour: float) -> str:
+    return f"{per_hour / 60:,.0f} a minute" if per_hour >= 6_000 else f"{per_hour:,.3g} an hour"
+
+
+def _eta(seconds: list[float] | None) -> str:
+    if not seconds:
+        return ""
+    low, high = map(_length, seconds)
+    return f", {low} left" if low == high else f", {low} to {high} left"
+
+
+def _length(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,177 @@
+"""What is known of daemons and jobs: from the running deck, or from the data alone when none runs."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from daemons.cli.deck import Deck
+from daemons.cli.exits import CommandError, Exit
+from daemons.cli.options import Options
+from daemons.cli.switching import segment
+from daemons.clock import SystemClock
+
+if TYPE_CHECKING:
+    from daemons.database import Database
+
+T = TypeVar("T")
+Item = dict[str, Any]
+
+
+class Records(Protocol):
+    """Answers the same, whoever answers."""
+
+    is_live: bool
+
+    def daemons(self) -> list[Item]:
+        """Return every daemon, by name."""
+        ...
+
+    def daemon(self, name: str) -> Item:
+        """Return one daemon by name or id. Raises an error with the exit code of unknown names."""
+        ...
+
+    def job(self, job_id: str) -> Item | None:
+        """Return one job, None if there is none of that id."""
+        ...
+
+
+class LiveRecords:
+    """What the running deck says."""
+
+    is_live = True
+
+    def __init__(self, deck: Deck) -> None:
+        self._deck = deck
+
+    def daemons(self) -> list[Item]:
+        return self._deck.pages("/daemons", 10_000)
+
+    def daemon(self, name: str) -> Item:
+        found: Item = self._deck.get(f"/daemons/{segment(name)}")
+        return found
+
+    def job(self, job_id: str) -> Item | None:
+        try:
+            found: Item = self._deck.get(f"/jobs/{segment(job_id)}")
+        except CommandError as error:
+            if error.exit_code is not Exit.UNKNOWN:
+                raise
+            return None
+        return found
+
+
+class StoredRecords:
+    """What the data says, as it was left."""
+
+    is_live = False
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def daemons(self) -> list[Item]:
+        return asyncio.run(self._read(_daemons))
+
+    def daemon(self, name: str) -> Item:
+        from daemons.roster import UnknownDaemon
+
+        found = next((one for one in self.daemons() if name in (one["name"], one["id"])), None)
+        if found is None:
+            raise UnknownDaemon(f"There is no daemon named {name}.")
+        return found
+
+    def job(self, job_id: str) -> Item | None:
+        return asyncio.run(self._read(lambda database: _job(database, job_id)))
+
+    async def _read(self, ask: "Callable[[Database], Awaitable[T]]") -> T:
+        async with stored(self._options) as database:
+            return await ask(database)
+
+
+@contextmanager
+def records(options: Options) -> Iterator[Records]:
+    """Open the running deck; without one, and unless another was named by --server, the data of this machine."""
+    with options.deck() as deck:
+        try:
+            deck.get("/daemons", limit=1)
+        except CommandError as error:
+            if error.exit_code is not Exit.UNREACHABLE or options.server is not None:
+                raise
+        else:
+            yield LiveRecords(deck)
+            return
+    yield StoredRecords(options)
+
+
+@asynccontextmanager
+async def stored(options: Options) -> "AsyncIterator[Database]":
+    """Open the data to be read, never written. Raises CommandError when there is none, or of another version."""
+    from daemons import schema
+    from daemons.database.reading import ReadOnlyDatabase
+
+    url = options.settings.database_url
+    path = schema.sqlite_path(url)
+    if path is not None and not path.exists():
+        raise CommandError(
+            Exit.UNREACHABLE,
+            f"No deck runs, and there is no data in {path.parent}.",
+            remedy="Start one with `daemondeck serve`, or name another with --server or --data-dir.",
+            code="ERR_UNREACHABLE",
+        )
+    async with ReadOnlyDatabase(url, SystemClock()) as database:
+        found = await _revision(database)
+        if found != schema.HEAD:
+            raise CommandError(
+                Exit.SETTINGS,
+                f"The data is at revision {found or 'none'}, this program reads {schema.HEAD}.",
+                remedy="`daemondeck db upgrade` brings it up to date.",
+                code="ERR_DATABASE_REVISION",
+            )
+        yield database
+
+
+async def _revision(database: "Database") -> str | None:
+    from sqlalchemy import text
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        row = await database.fetch_one(text("SELECT version_num FROM alembic_version"))
+    except DBAPIError:
+        return None
+    return str(row[0]) if row else None
+
+
+async def _daemons(database: "Database") -> list[Item]:
+    from daemons.bus import Bus
+    from daemons.journal import Journal
+    from daemons.roster import Roster
+    from daemons.status import StatusBoard
+
+    clock = SystemClock()
+    board = StatusBoard(database, clock, Bus(), Journal(database, clock), Roster(database))
+    await board.refresh()
+    return [plain(daemon.as_dict()) for daemon in board.all()]
+
+
+async def _job(database: "Database", job_id: str) -> Item | None:
+    from daemons.errors import NotFound
+    from daemons.jobs import Jobs
+
+    try:
+        return plain((await Jobs(database, SystemClock()).get(job_id)).as_dict())
+    except NotFound:
+        return None
+
+
+def plain(value: dict[str, Any]) -> Item:
+    """Return what the API would answer: times as text."""
+    spelled: Item = json.loads(json.dumps(value, default=_spelled))
+    return spelled
+
+
+def _spelled(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
+    return str(value)

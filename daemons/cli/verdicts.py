@@ -1,0 +1,104 @@
+"""One sentence on a daemon or a job: does it work, what does it wait for, did it stop, and what to do."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from daemons.cli.exits import Exit
+from daemons.cli.printing import stamp
+
+UNFINISHED = ("queued", "running", "cancelling")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is so, in words; `remedy` where a person has to do something."""
+
+    words: str
+    remedy: str | None = None
+    exit_code: Exit = Exit.DONE
+
+
+def of_daemon(daemon: dict[str, Any], job: dict[str, Any] | None, *, is_live: bool) -> Verdict:
+    """Judge a daemon with the job it watches, if any."""
+    name, state = daemon["name"], daemon["state"]
+    if not is_live:
+        return _without_a_deck(daemon)
+    match state:
+        case "failed" | "stuck":
+            error = daemon["last_error"] or {}
+            why = error.get("message") or daemon["state_reason"] or "no reason is known"
+            remedy = error.get("remedy") or f"`daemondeck logs {name} --level error` tells more, then"
+            return Verdict(f"has {_failed(state)}: {why}", f"{remedy} `daemondeck start {name}`.", Exit.NOT_RUNNING)
+        case "backoff":
+            why = (daemon["last_error"] or {}).get("message") or "no reason is known"
+            return Verdict(f"crashed and is started again in a moment: {why}", None, Exit.NOT_RUNNING)
+        case "paused":
+            until = stamp(daemon["paused_until"], "minutes") or "resumed"
+            because = f": {daemon['desired_reason']}" if daemon["desired_reason"] else ""
+            return Verdict(f"is paused until {until}{because}", f"`daemondeck resume {name}` ends the pause.")
+        case "stopped" | "finished":
+            return _at_rest(daemon)
+        case "starting" | "stopping":
+            return Verdict(f"is {state}")
+    return _running(daemon, job)
+
+
+def of_job(job: dict[str, Any], *, is_live: bool) -> Verdict:
+    """Judge a job on its own."""
+    if job["state"] in UNFINISHED and not is_live:
+        return Verdict("appears to be stopped: no deck runs", "`daemondeck serve` goes on with it.", Exit.NOT_RUNNING)
+    if job["state"] == "queued":
+        return Verdict(f"is waiting for {_of_waiting(job['waiting_reason'] or 'a free worker')}")
+    if job["state"] == "failed":
+        error = job["error"] or {}
+        why = f"{error.get('code')}: {error.get('message')}"
+        return Verdict(
+            f"has failed: {why}", error.get("remedy") or f"`daemondeck jobs retry {job['id']}`.", Exit.FAILED
+        )
+    if job["state"] == "running":
+        return Verdict("is working")
+    return Verdict(f"is {job['state']}")
+
+
+def _running(daemon: dict[str, Any], job: dict[str, Any] | None) -> Verdict:
+    name = daemon["name"]
+    if daemon["silent"]:
+        since = stamp(daemon["last_heartbeat"] or daemon["started_at"], "seconds")
+        remedy = f"`daemondeck stack {name}` shows where it stands, `daemondeck restart {name}` begins anew."
+        return Verdict(f"appears to be stopped since {since}", remedy, Exit.NOT_RUNNING)
+    if daemon["wait_reason"] or daemon["next_wake_at"]:
+        until = f" until {stamp(daemon['next_wake_at'], 'seconds')}" if daemon["next_wake_at"] else ""
+        reason = daemon["wait_reason"] or daemon["current_status"]
+        return Verdict(f"is sleeping{until}: {reason}" if reason else f"is sleeping{until}")
+    if job is not None and job["state"] == "queued":
+        return Verdict(f"is waiting for its job, and that for {_of_waiting(job['waiting_reason'] or 'a free worker')}")
+    return Verdict("is working")
+
+
+def _at_rest(daemon: dict[str, Any]) -> Verdict:
+    name = daemon["name"]
+    if daemon["enabled"] and daemon["desired"] == "on" and daemon["state"] != "finished":
+        remedy = f"`daemondeck logs {name}` tells why, `daemondeck start {name}` tries again."
+        return Verdict("should run and does not", remedy, Exit.NOT_RUNNING)
+    if not daemon["enabled"]:
+        return Verdict("is disabled", f"`daemondeck enable {name} --now` starts it.")
+    word = "has finished" if daemon["state"] == "finished" else "is off"
+    return Verdict(word, f"`daemondeck start {name}` starts it.")
+
+
+def _without_a_deck(daemon: dict[str, Any]) -> Verdict:
+    if not daemon["enabled"] or daemon["desired"] == "off":
+        return Verdict("is off, and no deck runs")
+    times = [daemon[field] for field in ("last_heartbeat", "status_updated_at", "started_at") if daemon[field]]
+    since = f" since {stamp(max(times), 'seconds')}" if times else ""
+    words = f"appears to be stopped{since}: no deck runs"
+    return Verdict(words, "`daemondeck serve` goes on where it stopped.", Exit.NOT_RUNNING)
+
+
+def _failed(state: str) -> str:
+    return "failed" if state == "failed" else "ignored being stopped"
+
+
+def _of_waiting(reason: str) -> str:
+    """Return a reason so that it reads after "waiting for"."""
+    return reason.removeprefix("Waiting for ").removeprefix("waiting for ").rstrip(".")
