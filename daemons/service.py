@@ -35,6 +35,7 @@ from daemons.roster import Roster
 from daemons.schema import data_lock
 from daemons.schema.data_lock import DataLock
 from daemons.settings import Settings
+from daemons.statistics import Statistics
 from daemons.status import StatusBoard
 from daemons.subprocess_work.pool import WorkerPool
 from daemons.supervisor import Supervisor
@@ -81,6 +82,7 @@ class Service:
         self.workers = WorkerPool(clock)
         self.jobs = Jobs(self.database, clock)
         self.questions = Questions(self.database, clock, self.bus)
+        self.statistics = Statistics(self.database, clock)
         dispatcher = EmbeddedDispatcher(self.bus)
         self.orders = Orders(self.registry, self.jobs, dispatcher, self.database, clock, self.bus)
         self.executor = Executor(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from daemons.database import Database
 from daemons.errors import Conflict, ErrorInfo, Invalid, NotFound, UnknownName
@@ -14,6 +15,7 @@ from daemons.jobs import requests as job_requests
 from daemons.jobs.lists import JobFilter
 from daemons.jobs.outcomes import Completed, Ending, Failed, GivenBack
 from daemons.jobs.requests import NewJob
+from daemons.models import JobTable
 from daemons.states import JobState, OnStop
 from daemons.values import Job, Progress
 from tests.fake_clock import FakeClock
@@ -282,3 +284,16 @@ async def test_an_end_whose_answer_was_lost_may_be_written_again(jobs: Jobs, dat
     assert again == [None, None]
     assert [(await jobs.detail(f"job-00{n}")).refused for n in (1, 2)] == [[], []]
     assert (await jobs.get("job-002")).state is JobState.QUEUED
+
+
+async def test_the_code_of_an_error_is_kept_where_it_can_be_asked_for(jobs: Jobs, database: Database) -> None:
+    await store(database, new(1), new(2), new(3))
+    failed, running = await claim(database, 2)
+    await database.write(lambda tx: job_ends.end_all(tx, [Ending(failed, Failed(ErrorInfo("ERR_AWAY", "Away.")))]))
+    for job_id in (running.id, "job-003"):
+        await database.write(lambda tx, job_id=job_id: job_requests.cancel(tx, job_id, "enough"))
+
+    rows = await database.fetch(select(JobTable.error_code, JobTable.error).order_by(JobTable.number))
+
+    assert [row.error_code for row in rows] == [row.error["code"] for row in rows]
+    assert rows[0].error_code == "ERR_AWAY"

@@ -20,6 +20,7 @@ from web.api import (
     metrics,
     openapi,
     options,
+    statistics,
     types,
     workers,
 )
@@ -42,6 +43,7 @@ from web.templating import Templates
 CALLS = [
     *daemons.CALLS,
     *options.CALLS,
+    *statistics.CALLS,
     *jobs.CALLS,
     *types.CALLS,
     *workers.CALLS,

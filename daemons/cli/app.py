@@ -22,6 +22,7 @@ from daemons.cli import (
     progress,
     running,
     serve,
+    stats,
     storage,
     tokens,
     top,
@@ -46,6 +47,7 @@ app.command(rich_help_panel=LOOK)(daemons.status)
 app.command(rich_help_panel=LOOK)(top.top)
 app.command("ps", rich_help_panel=LOOK)(processes.list_processes)
 app.command("progress", rich_help_panel=LOOK)(progress.show_progress)
+app.command("stats", rich_help_panel=LOOK)(stats.show_statistics)
 app.command(rich_help_panel=LOOK)(logs.logs)
 app.command(rich_help_panel=LOOK)(events.events)
 app.command(rich_help_panel=LOOK)(looking.history)

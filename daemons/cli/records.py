@@ -37,6 +37,10 @@ class Records(Protocol):
         """Return one job, None if there is none of that id."""
         ...
 
+    def statistics(self, name: str | None, since: str) -> Item:
+        """Return how the work of a daemon went since then, or that of all."""
+        ...
+
 
 class LiveRecords:
     """What the running deck says."""
@@ -62,6 +66,11 @@ class LiveRecords:
             return None
         return found
 
+    def statistics(self, name: str | None, since: str) -> Item:
+        place = f"/daemons/{segment(name)}/statistics" if name else "/statistics"
+        found: Item = self._deck.get(place, since=since)
+        return found
+
 
 class StoredRecords:
     """What the data says, as it was left."""
@@ -84,6 +93,10 @@ class StoredRecords:
 
     def job(self, job_id: str) -> Item | None:
         return asyncio.run(self._read(lambda database: _job(database, job_id)))
+
+    def statistics(self, name: str | None, since: str) -> Item:
+        daemon_id = self.daemon(name)["id"] if name else None
+        return asyncio.run(self._read(lambda database: _statistics(database, datetime.fromisoformat(since), daemon_id)))
 
     async def _read(self, ask: "Callable[[Database], Awaitable[T]]") -> T:
         async with stored(self._options) as database:
@@ -163,6 +176,12 @@ async def _job(database: "Database", job_id: str) -> Item | None:
         return plain((await Jobs(database, SystemClock()).get(job_id)).as_dict())
     except NotFound:
         return None
+
+
+async def _statistics(database: "Database", since: datetime, daemon_id: str | None) -> Item:
+    from daemons.statistics import Statistics
+
+    return plain((await Statistics(database, SystemClock()).summary(since, daemon_id)).as_dict())
 
 
 def plain(value: dict[str, Any]) -> Item:

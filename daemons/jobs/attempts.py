@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, case, insert, select, update
 from daemons.database.transaction import Transaction
 from daemons.errors import ErrorInfo, Superseded
 from daemons.events import JobChanged
-from daemons.jobs.rows import IS_HELD, JOB_COLUMNS, JOBS, Hold, error_column, find, job_of, progress_column
+from daemons.jobs.rows import IS_HELD, JOB_COLUMNS, JOBS, Hold, code_column, error_column, find, job_of, progress_column
 from daemons.journal import record_history
 from daemons.models import JobAttemptTable, JobRefusalTable
 from daemons.states import JobState
@@ -162,6 +162,7 @@ def _rescued_row(job: Job) -> dict[str, Any]:
     return {
         "state": job.state.value,
         "error": error_column(job.error),
+        "error_code": code_column(job.error),
         "failures": job.failures,
         "run_after": job.run_after,
         "finished_at": job.finished_at,

@@ -23,7 +23,7 @@ from daemons.jobs.outcomes import (
     TriedAgain,
     cancelled,
 )
-from daemons.jobs.rows import IS_HELD, JOBS, error_column, progress_column
+from daemons.jobs.rows import IS_HELD, JOBS, code_column, error_column, progress_column
 from daemons.journal import record_history
 from daemons.states import JobState
 from daemons.values import Job
@@ -41,6 +41,7 @@ _end = (
         state=bindparam("new_state"),
         result=bindparam("new_result", type_=_J.result.type),
         error=bindparam("new_error", type_=_J.error.type),
+        error_code=bindparam("new_code"),
         progress=bindparam("new_progress", type_=_J.progress.type),
         failures=bindparam("new_failures"),
         crashes=bindparam("new_crashes"),
@@ -129,6 +130,7 @@ def _row_of(held: Job, job: Job) -> dict[str, Any]:
         "new_state": job.state.value,
         "new_result": job.result,
         "new_error": error_column(job.error),
+        "new_code": code_column(job.error),
         "new_progress": progress_column(job.progress),
         "new_failures": job.failures,
         "new_crashes": job.crashes,

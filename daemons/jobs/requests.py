@@ -16,7 +16,7 @@ from daemons.errors import Conflict, NotFound
 from daemons.events import JobChanged
 from daemons.jobs.attempts import keep_last_attempt
 from daemons.jobs.outcomes import cancelled
-from daemons.jobs.rows import IS_QUEUED, IS_UNFINISHED, JOB_COLUMNS, JOBS, error_column, find, job_of
+from daemons.jobs.rows import IS_QUEUED, IS_UNFINISHED, JOB_COLUMNS, JOBS, code_column, error_column, find, job_of
 from daemons.journal import record_history
 from daemons.states import JobState, OnStop
 from daemons.values import Job, JsonValue
@@ -154,6 +154,7 @@ _end_queued = (
     .values(
         state="cancelled",
         error=bindparam("new_error", type_=_J.error.type),
+        error_code=bindparam("new_code"),
         finished_at=bindparam("now", type_=_J.finished_at.type),
         waiting_reason=None,
         revision=_J.revision + 1,
@@ -163,7 +164,12 @@ _end_queued = (
 _tell_running = (
     update(JOBS)
     .where(_J.id == bindparam("b_id"), _J.state == "running")
-    .values(state="cancelling", error=bindparam("new_error", type_=_J.error.type), revision=_J.revision + 1)
+    .values(
+        state="cancelling",
+        error=bindparam("new_error", type_=_J.error.type),
+        error_code=bindparam("new_code"),
+        revision=_J.revision + 1,
+    )
     .returning(*JOB_COLUMNS)
 )
 _children = select(_J.id).where(_J.parent_id.in_(bindparam("parents", expanding=True)), IS_UNFINISHED)
@@ -183,7 +189,8 @@ def cancel(tx: Transaction, job_id: str, reason: str) -> Job:
 
 
 def _cancel_one(tx: Transaction, job_id: str, reason: str) -> Job:
-    values = {"b_id": job_id, "new_error": error_column(cancelled(reason))}
+    error = cancelled(reason)
+    values = {"b_id": job_id, "new_error": error_column(error), "new_code": code_column(error)}
     row = tx.execute(_end_queued, {**values, "now": tx.now}).first() or tx.execute(_tell_running, values).first()
     if row is None:
         return _known(tx, job_id)

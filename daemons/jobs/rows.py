@@ -11,6 +11,8 @@ from daemons.models import JobTable
 from daemons.states import JobState, OnStop
 from daemons.values import Job, Progress
 
+CODE_CHARACTERS = 100
+
 JOBS = cast(Table, JobTable.__table__)
 _J = JOBS.c
 
@@ -111,6 +113,11 @@ def progress_column(progress: Progress | None) -> dict[str, Any] | None:
 
 def error_column(error: ErrorInfo | None) -> dict[str, Any] | None:
     return error.as_dict() if error else None
+
+
+def code_column(error: ErrorInfo | None) -> str | None:
+    """Return the code of `error` as it is kept beside it, where it can be asked for."""
+    return error.code[:CODE_CHARACTERS] if error else None
 
 
 class Hold(NamedTuple):

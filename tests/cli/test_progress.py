@@ -64,3 +64,19 @@ def test_a_deck_that_ended_well_leaves_data_that_can_be_read(own_deck: DeckRunne
 
     assert own_deck.run("progress").stdout.startswith("toy_talker appears to be stopped")
     assert contents(own_deck.data_dir) == before
+
+
+def test_statistics_are_told_live_and_after_the_deck_is_gone(own_deck: DeckRunner) -> None:
+    with own_deck.serving() as serving:
+        assert own_deck.run("run", "toy_maker", "--wait", "--timeout", "20").returncode == 0
+        live = own_deck.run("stats", "toy_maker")
+        assert "  Jobs      1 completed, 0 failed, 0 cancelled\n  Success   100.0%\n  A job     mean " in live.stdout
+        assert own_deck.json("stats", "--since", "1h")["jobs"]["completed"] == 1
+        assert own_deck.run("stats", "nobody").returncode == 4
+        assert own_deck.run("stats", "--since", "whenever").returncode == 2
+        serving.process.kill()
+        serving.process.wait()
+
+    before = contents(own_deck.data_dir)
+    assert own_deck.run("stats", "toy_maker").stdout.splitlines()[1:] == live.stdout.splitlines()[1:]
+    assert contents(own_deck.data_dir) == before

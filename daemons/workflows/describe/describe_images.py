@@ -97,10 +97,14 @@ class DescribeImages(BaseDaemon):
         args = BatchArgs(folder=wire_path(way.folder), describer=way.describer, items=list(map(BatchItem.of, items)))
         job = await self.create_job("describe_batch", args, unique=self.name, on_stop="cancel")
         await self.update_status(f"{what} ({len(items)} images)", job_id=job.id, job_type=job.type)
+        # What it tells next is the use since now.
+        psutil.cpu_percent()
         job = await self.wait_for(job)
         if isinstance(job.result, dict):
             await self.metric("images", job.result["described"], "images")
             await self.metric("failed", job.result["failed"], "images")
+        await self.metric("memory", psutil.virtual_memory().percent, "%")
+        await self.metric("cpu", psutil.cpu_percent(), "%")
         return job
 
     async def _wait_for_memory(self) -> None:

@@ -1,0 +1,101 @@
+"""`daemondeck stats`: how work went over a time, from the running deck or from the data alone."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from daemons.cli.names import complete_daemons
+from daemons.cli.options import options_of
+from daemons.cli.printing import age, one_line, say, show_one, stamp
+from daemons.cli.records import records
+from daemons.cli.times import duration, moment
+from daemons.clock import SystemClock
+
+Answer = dict[str, Any]
+
+
+def show_statistics(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Default: all.", autocompletion=complete_daemons)
+    ] = None,
+    since: Annotated[str, typer.Option(help="How far back: 24h, 7d, or a time.")] = "7d",
+) -> None:
+    """Show how work went: success rate, how long jobs took, error codes, and what daemons measured.
+
+    Without a running deck the data tells it.
+
+    Example: daemondeck stats describe_images --since 24h
+    """
+    options = options_of(context)
+    begin = _begin(since)
+    with records(options) as source:
+        answer = source.statistics(name, begin.isoformat())
+    if options.is_table:
+        for line in _report(name, answer):
+            say(one_line(line))
+    else:
+        show_one(options, {"name": name, **answer}, {})
+
+
+def _begin(since: str) -> datetime:
+    now = SystemClock().now()
+    try:
+        return now - duration(since)
+    except OverflowError:
+        raise typer.BadParameter(f"{since} is too long ago.") from None
+    except typer.BadParameter:
+        # 07:00 is the last time it was seven, not the next.
+        found = moment(since, now)
+        return found if found <= now else now - (found - now)
+
+
+def _report(name: str | None, answer: Answer) -> Iterator[str]:
+    jobs = answer["jobs"]
+    yield f"{name or 'All daemons'} since {stamp(answer['since'], 'minutes')}"
+    rate = "-" if answer["success_rate"] is None else f"{answer['success_rate']:.1%}"
+    yield f"  Jobs      {jobs['completed']:,} completed, {jobs['failed']:,} failed, {jobs['cancelled']:,} cancelled"
+    yield f"  Success   {rate}"
+    yield from _durations(answer["durations"])
+    yield from _section("Errors", [_code(code) for code in answer["codes"]])
+    yield from _section("Measured", [_figure(figure) for figure in answer["figures"]])
+    yield from _section("Reported lately", [_recent(error) for error in answer["recent"]])
+
+
+def _durations(found: Answer | None) -> Iterator[str]:
+    if found is None:
+        return
+    words = ("mean", "median", "p95")
+    yield "  A job     " + ", ".join(f"{word} {_length(found[word])}" for word in words)
+    yield f"  Range     {_length(found['shortest'])} to {_length(found['longest'])}, of {found['jobs']:,} jobs"
+
+
+def _section(heading: str, lines: list[str]) -> Iterator[str]:
+    if lines:
+        yield f"  {heading}"
+        yield from (f"    {line}" for line in lines)
+
+
+def _code(found: Answer) -> str:
+    return f"{found['code']}: {found['jobs']:,}, the last {age(found['last_at'])} ago"
+
+
+def _figure(found: Answer) -> str:
+    unit = f" {found['unit']}" if found["unit"] else ""
+    least, mean, most, last = (f"{found[word]:,.6g}" for word in ("least", "mean", "most", "last"))
+    return f"{found['name']}{unit}: mean {mean}, {least} to {most}, last {last}, in all {found['total']:,.10g}"
+
+
+def _recent(found: Answer) -> str:
+    times = f", {found['count']:,} times" if found["count"] > 1 else ""
+    return f"{found['code']}: {found['message']} ({age(found['last_at'])} ago{times})"
+
+
+def _length(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
