@@ -34,9 +34,17 @@ from daemons.cli.printing import complain, say
 from daemons.cli.times import ZONE
 from daemons.errors import Conflict, DaemonError, Fatal, Invalid, NotFound, Unavailable
 
+EXIT_CODES = (
+    "Exit codes: 0 it is done, or was so already. 1 it failed. 2 the command line makes no sense. "
+    "3 something that should run does not. 4 there is nothing of that name. 5 refused in the present state. "
+    "6 no deck answers. 7 not signed in, or not allowed. 8 waited long enough. 9 a person has to answer first. "
+    "75 taken by another, for now. 78 settings that cannot be used. 130 interrupted. "
+    "Of several names the worst decides, and what became of each is printed."
+)
 app = typer.Typer(
     name="daemondeck",
     help="Runs daemons and their jobs, and shows what each is doing right now.",
+    epilog=EXIT_CODES,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -25,7 +25,10 @@ COLUMNS: Columns = {
 
 @app.command("show")
 def show_settings(context: typer.Context) -> None:
-    """Show every setting with its source. Secrets are masked."""
+    """Show every setting with its source. Secrets are masked.
+
+    Example: daemondeck config show -o json
+    """
     from daemons.settings import find_config, unknown_variables
 
     options = options_of(context)

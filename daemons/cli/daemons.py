@@ -65,7 +65,10 @@ def status(
 
 
 def start(context: typer.Context, names: Names = None, everything: All = False, wait: Wait = True) -> None:
-    """Start daemons."""
+    """Start daemons.
+
+    Example: daemondeck start night_watch demo
+    """
     switch(options_of(context), names, everything=everything, command="start", goal=_is_started if wait else None)
 
 
@@ -78,7 +81,10 @@ def stop(
     now: Annotated[bool, typer.Option("--now", help="End its waiting at once; its jobs go on. The default.")] = False,
     cancel_jobs: Annotated[bool, typer.Option("--cancel-jobs", help="Cancel its unfinished jobs as well.")] = False,
 ) -> None:
-    """Stop daemons."""
+    """Stop daemons.
+
+    Example: daemondeck stop night_watch --drain --timeout 600
+    """
     chosen = [mode for mode, is_chosen in (("drain", drain), ("now", now), ("cancel_jobs", cancel_jobs)) if is_chosen]
     if len(chosen) > 1:
         raise typer.BadParameter("Choose one of --drain, --now and --cancel-jobs.")
@@ -97,7 +103,10 @@ def kill(context: typer.Context, names: Names = None, everything: All = False, w
 
 
 def restart(context: typer.Context, names: Names = None, everything: All = False, wait: Wait = True) -> None:
-    """Stop daemons and start them again."""
+    """Stop daemons and start them again.
+
+    Example: daemondeck restart night_watch
+    """
     goal = _is_restarted if wait else None
     switch(options_of(context), names, everything=everything, command="restart", goal=goal)
 
@@ -111,7 +120,10 @@ def pause(
     until: Annotated[str | None, typer.Option(help="Resume by itself at this time: 07:00, or ISO 8601.")] = None,
     reason: Annotated[str | None, typer.Option(help="Why; shown beside the daemon.")] = None,
 ) -> None:
-    """Pause daemons."""
+    """Pause daemons.
+
+    Example: daemondeck pause --all --until 07:00 --reason "quiet hours"
+    """
     if length and until:
         raise typer.BadParameter("Say --for or --until.")
     end = moment(until, SystemClock().now()).isoformat() if until else None
@@ -122,18 +134,27 @@ def pause(
 
 
 def resume(context: typer.Context, names: Names = None, everything: All = False, wait: Wait = True) -> None:
-    """Resume paused daemons."""
+    """Resume paused daemons.
+
+    Example: daemondeck resume --all
+    """
     goal = _is_resumed if wait else None
     switch(options_of(context), names, everything=everything, command="resume", goal=goal)
 
 
 def wake(context: typer.Context, names: Names = None) -> None:
-    """End the sleep of daemons: they look again now."""
+    """End the sleep of daemons: they look again now.
+
+    Example: daemondeck wake night_watch
+    """
     switch(options_of(context), names, everything=False, command="wake")
 
 
 def reset(context: typer.Context, names: Names = None) -> None:
-    """Forget the crashes of daemons that failed, so that they can be started."""
+    """Forget the crashes of daemons that failed, so that they can be started.
+
+    Example: daemondeck reset night_watch
+    """
     switch(options_of(context), names, everything=False, command="reset")
 
 

@@ -45,7 +45,10 @@ def list_questions(
     everything: Annotated[bool, typer.Option("--all", help="Those that were answered too.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
 ) -> None:
-    """List what waits for an answer, the newest first."""
+    """List what waits for an answer, the newest first.
+
+    Example: daemondeck inbox ls
+    """
     options = options_of(context)
     with options.deck() as deck:
         questions = deck.pages("/questions", limit, state="all" if everything else "open")
@@ -54,7 +57,10 @@ def list_questions(
 
 @app.command("get")
 def get_question(context: typer.Context, question_id: Id) -> None:
-    """Show a question and the fields of its answer."""
+    """Show a question and the fields of its answer.
+
+    Example: daemondeck inbox get 7c1b0e0e-1d58-4c9b-8f43-6b8f3f1f5a10
+    """
     options = options_of(context)
     with options.deck() as deck:
         show_one(options, deck.get(f"/questions/{segment(question_id)}"), DETAILS, name="id")
@@ -69,7 +75,7 @@ def answer_question(
 ) -> None:
     """Answer: by fields, as JSON, or asked for each field on a terminal.
 
-    daemondeck inbox answer 7c1… shelf=keep note="a good one"
+    Example: daemondeck inbox answer 7c1… shelf=keep note="a good one"
     """
     options = options_of(context)
     with options.deck() as deck:

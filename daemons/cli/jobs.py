@@ -59,7 +59,10 @@ def list_jobs(
     sort: Annotated[str | None, typer.Option(help="Order, as in the API.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
 ) -> None:
-    """List jobs, the newest first."""
+    """List jobs, the newest first.
+
+    Example: daemondeck jobs ls --state failed --daemon night_watch
+    """
     options = options_of(context)
     with options.deck() as deck:
         jobs = deck.pages("/jobs", limit, state=state, type=type, daemon=daemon, parent=parent, q=q, sort=sort)
@@ -68,7 +71,10 @@ def list_jobs(
 
 @app.command("get")
 def get_job(context: typer.Context, job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Show all that is known of a job."""
+    """Show all that is known of a job.
+
+    Example: daemondeck jobs get 4f1c2f9e-6d0a-4b60-9a55-0f3f5c0f7c11 -o json
+    """
     options = options_of(context)
     with options.deck() as deck:
         show_one(options, deck.get(f"/jobs/{segment(job_id)}"), DETAILS, name="id")
@@ -76,13 +82,19 @@ def get_job(context: typer.Context, job_id: Annotated[str, typer.Argument(metava
 
 @app.command("cancel")
 def cancel_jobs(context: typer.Context, ids: Ids) -> None:
-    """Cancel jobs. A running one gets a moment to tidy up."""
+    """Cancel jobs. A running one gets a moment to tidy up.
+
+    Example: daemondeck jobs cancel 4f1c2f9e-6d0a-4b60-9a55-0f3f5c0f7c11
+    """
     _command(options_of(context), ids, "cancel")
 
 
 @app.command("retry")
 def retry_jobs(context: typer.Context, ids: Ids) -> None:
-    """Run finished jobs again."""
+    """Run finished jobs again.
+
+    Example: daemondeck jobs retry 4f1c2f9e-6d0a-4b60-9a55-0f3f5c0f7c11
+    """
     _command(options_of(context), ids, "retry")
 
 

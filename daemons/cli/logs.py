@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from daemons.cli.names import complete_daemons_and_jobs
 from daemons.cli.options import Options, Output, options_of
 from daemons.cli.printing import as_json, note, one_line, say, show, stamp
 from daemons.cli.switching import segment
+from daemons.cli.times import earlier
 from daemons.states import LogLevel
 
 PAGE = 500
@@ -21,16 +24,43 @@ PAGE = 500
 Line = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines are asked for: those that meet every condition."""
+
+    level: LogLevel | None = None
+    since: datetime | None = None
+    text: str | None = None
+
+    @property
+    def is_search(self) -> bool:
+        """Whether the deck returns lines that are not wanted."""
+        return self.since is not None or self.text is not None
+
+    def takes(self, line: Line) -> bool:
+        """Whether a line is wanted."""
+        if self.level is not None and LogLevel(line["level"]).rank < self.level.rank:
+            return False
+        if self.text is not None and self.text.casefold() not in line["message"].casefold():
+            return False
+        return not self.is_over(line)
+
+    def is_over(self, line: Line) -> bool:
+        """Whether a line, and so every one before it, is too old."""
+        return self.since is not None and datetime.fromisoformat(line["at"]) < self.since
+
+
 class Tail:
     """The lines of one daemon, of one job, or of all, printed once each and in order."""
 
-    def __init__(self, options: Options, deck: Deck, target: str | None, level: LogLevel | None) -> None:
+    def __init__(self, options: Options, deck: Deck, target: str | None, wanted: "Wanted") -> None:
         self._options = options
         self._deck = deck
-        self._level = level
+        self._wanted = wanted
+        self._level = wanted.level
         self._path: str | None = None
         self._filter: dict[str, object] = {}
-        if target:
+        if target is not None:
             self._path, self._filter = _place(deck, target)
         self._last = 0
 
@@ -40,13 +70,14 @@ class Tail:
         lines: list[Line] = []
         before: int | None = None
         while len(lines) < count:
-            wanted = min(PAGE, count - len(lines))
-            page = self._deck.get(self._path, level=self._level, before=before, limit=wanted)["items"]
-            lines = [*page, *lines]
-            if len(page) < wanted:
+            # A search looks through whole pages: nobody knows how many lines of one are wanted.
+            limit = PAGE if self._wanted.is_search else min(PAGE, count - len(lines))
+            page = self._deck.get(self._path, level=self._level, before=before, limit=limit)["items"]
+            lines = [*filter(self._wanted.takes, page), *lines]
+            if len(page) < limit or self._wanted.is_over(page[0]):
                 break
             before = page[0]["id"]
-        return lines
+        return _last(lines, count)
 
     async def snapshot(self, count: int) -> list[Line]:
         """Return up to `count` of the lines that the deck tells anybody who connects: the newest of all daemons."""
@@ -102,7 +133,7 @@ class Tail:
                 say(written(self._options, line))
 
     def _is_wanted(self, line: Line) -> bool:
-        return self._level is None or LogLevel(line["level"]).rank >= self._level.rank
+        return self._wanted.takes(line)
 
 
 def logs(
@@ -116,15 +147,20 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is logged from now on.")] = False,
     count: Annotated[int, typer.Option("-n", min=0, help="So many of the newest lines.")] = 200,
     level: Annotated[LogLevel | None, typer.Option(help="Only lines of this level or above.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only lines since then: 1h, or a time.")] = None,
+    grep: Annotated[str | None, typer.Option(help="Only lines that contain this text, in any case.")] = None,
 ) -> None:
-    """Show log lines, and follow them."""
+    """Show log lines, and follow them.
+
+    Example: daemondeck logs night_watch -f --level warning
+    """
     options = options_of(context)
     with options.deck() as deck:
-        tail = Tail(options, deck, target, level)
+        tail = Tail(options, deck, target, Wanted(level, earlier(since) if since else None, grep))
         if follow:
             asyncio.run(tail.follow(count))
         else:
-            lines = tail.newest(count) if target else asyncio.run(tail.snapshot(count))
+            lines = tail.newest(count) if target is not None else asyncio.run(tail.snapshot(count))
             _print_all(options, lines)
 
 

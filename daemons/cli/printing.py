@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -17,6 +18,8 @@ from daemons.errors import DaemonError
 from daemons.text import clean
 
 LINE_CHARACTERS = 100_000
+_NEVER_RAW = re.compile("[\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+_YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 Item = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Any], object]]
 """Heading → how to read the cell from an item, in the order of the table."""
@@ -147,8 +150,13 @@ def progress(value: Mapping[str, Any] | None) -> str | None:
 
 
 def as_json(value: object, indent: int | None = None) -> str:
-    """Return `value` as JSON."""
-    return json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    """Return `value` as JSON, with what moves a cursor or turns the direction of text escaped."""
+    return _escaped(json.dumps(value, ensure_ascii=False, indent=indent, default=str))
+
+
+def _escaped(text: str) -> str:
+    # Outside of strings JSON has none of these, so this is the same value to every program.
+    return _NEVER_RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def as_yaml(value: object) -> str:
@@ -159,14 +167,19 @@ def as_yaml(value: object) -> str:
 def _yaml(value: object) -> Iterator[str]:
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
-            yield from _yaml_entry(f"{key}:", item)
+            yield from _yaml_entry(f"{_yaml_key(str(key))}:", item)
     elif isinstance(value, list | tuple) and value:
         for item in value:
             first, *rest = _yaml(item)
             yield f"- {first}"
             yield from (f"  {line}" for line in rest)
     else:
-        yield json.dumps(value, default=str)
+        yield as_json(value)
+
+
+def _yaml_key(key: str) -> str:
+    # Words stay bare; anything that YAML could take for something else is quoted.
+    return key if re.fullmatch(r"[A-Za-z_][\w-]*", key, re.ASCII) and key.lower() not in _YAML_WORDS else as_json(key)
 
 
 def _yaml_entry(head: str, item: object) -> Iterator[str]:
@@ -174,7 +187,7 @@ def _yaml_entry(head: str, item: object) -> Iterator[str]:
         yield head
         yield from (f"  {line}" for line in _yaml(item))
     else:
-        yield f"{head} {json.dumps(item, default=str)}"
+        yield f"{head} {as_json(item)}"
 
 
 def _plain(headings: list[str], rows: list[list[str]]) -> Iterable[str]:

@@ -67,7 +67,7 @@ class LiveRecords:
         return found
 
     def statistics(self, name: str | None, since: str) -> Item:
-        place = f"/daemons/{segment(name)}/statistics" if name else "/statistics"
+        place = f"/daemons/{segment(name)}/statistics" if name is not None else "/statistics"
         found: Item = self._deck.get(place, since=since)
         return found
 
@@ -95,7 +95,7 @@ class StoredRecords:
         return asyncio.run(self._read(lambda database: _job(database, job_id)))
 
     def statistics(self, name: str | None, since: str) -> Item:
-        daemon_id = self.daemon(name)["id"] if name else None
+        daemon_id = self.daemon(name)["id"] if name is not None else None
         return asyncio.run(self._read(lambda database: _statistics(database, datetime.fromisoformat(since), daemon_id)))
 
     async def _read(self, ask: "Callable[[Database], Awaitable[T]]") -> T:

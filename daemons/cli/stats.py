@@ -1,7 +1,6 @@
 """`daemondeck stats`: how work went over a time, from the running deck or from the data alone."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -10,8 +9,7 @@ from daemons.cli.names import complete_daemons
 from daemons.cli.options import options_of
 from daemons.cli.printing import age, one_line, say, show_one, stamp
 from daemons.cli.records import records
-from daemons.cli.times import duration, moment
-from daemons.clock import SystemClock
+from daemons.cli.times import earlier
 
 Answer = dict[str, Any]
 
@@ -30,7 +28,7 @@ def show_statistics(
     Example: daemondeck stats describe_images --since 24h
     """
     options = options_of(context)
-    begin = _begin(since)
+    begin = earlier(since)
     with records(options) as source:
         answer = source.statistics(name, begin.isoformat())
     if options.is_table:
@@ -38,18 +36,6 @@ def show_statistics(
             say(one_line(line))
     else:
         show_one(options, {"name": name, **answer}, {})
-
-
-def _begin(since: str) -> datetime:
-    now = SystemClock().now()
-    try:
-        return now - duration(since)
-    except OverflowError:
-        raise typer.BadParameter(f"{since} is too long ago.") from None
-    except typer.BadParameter:
-        # 07:00 is the last time it was seven, not the next.
-        found = moment(since, now)
-        return found if found <= now else now - (found - now)
 
 
 def _report(name: str | None, answer: Answer) -> Iterator[str]:

@@ -42,7 +42,10 @@ def held(options: Options) -> Iterator[str]:
 
 @app.command("upgrade")
 def upgrade(context: typer.Context) -> None:
-    """Bring the database to this program's revision, after a backup. Not while a deck runs on it."""
+    """Bring the database to this program's revision, after a backup. Not while a deck runs on it.
+
+    Example: daemondeck db upgrade
+    """
     from daemons import schema
 
     options = options_of(context)
@@ -54,7 +57,10 @@ def upgrade(context: typer.Context) -> None:
 
 @app.command("current")
 def current(context: typer.Context) -> None:
-    """Show the revision of the database and of this program."""
+    """Show the revision of the database and of this program.
+
+    Example: daemondeck db current
+    """
     from daemons import schema
 
     options = options_of(context)
@@ -64,7 +70,10 @@ def current(context: typer.Context) -> None:
 
 @app.command("check")
 def check(context: typer.Context) -> None:
-    """Look for damage, also while a deck runs. Exit code 1 if there is any."""
+    """Look for damage, also while a deck runs. Exit code 1 if there is any.
+
+    Example: daemondeck db check && echo whole
+    """
     from daemons import schema
 
     options = options_of(context)
@@ -81,7 +90,10 @@ def check(context: typer.Context) -> None:
 
 @app.command("backup")
 def backup(context: typer.Context) -> None:
-    """Copy the database into the data directory, also while a deck runs, and print where."""
+    """Copy the database into the data directory, also while a deck runs, and print where.
+
+    Example: daemondeck db backup -o json
+    """
     from daemons import schema
 
     options = options_of(context)

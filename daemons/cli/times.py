@@ -6,6 +6,8 @@ from datetime import datetime, timedelta, tzinfo
 
 import typer
 
+from daemons.clock import SystemClock
+
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
 
 
@@ -50,6 +52,18 @@ def moment(text: str, now: datetime) -> datetime:
         return here(given) if given.tzinfo else _of_wall(given)
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text} is not a time; write 07:00 or 2026-01-31T07:00.") from None
+
+
+def earlier(text: str) -> datetime:
+    """Read how long ago (1h, 7d), an ISO time, or 07:00 for the last time it was seven. Raises BadParameter."""
+    now = SystemClock().now()
+    try:
+        return now - duration(text)
+    except OverflowError:
+        raise typer.BadParameter(f"{text} is too long ago.") from None
+    except typer.BadParameter:
+        found = moment(text, now)
+        return found if found <= now else _of_wall(here(found).replace(tzinfo=None) - timedelta(days=1))
 
 
 def _of_wall(wall: datetime) -> datetime:

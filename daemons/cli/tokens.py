@@ -61,7 +61,10 @@ def add(
     role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "operator",
     expires: Annotated[str | None, typer.Option(help="Useless after this long: 30d.")] = None,
 ) -> None:
-    """Make a token for a program and print its secret, this once."""
+    """Make a token for a program and print its secret, this once.
+
+    Example: daemondeck token add ci --role viewer --expires 30d
+    """
     options = options_of(context)
     ends = SystemClock().now() + duration(expires) if expires else None
     token = _add_here(options, name, role, ends) if _acts_here(options) else _add_by_deck(options, name, role, ends)
@@ -74,7 +77,10 @@ def add(
 
 @app.command("ls")
 def list_tokens(context: typer.Context) -> None:
-    """List the tokens of programs, without their secrets."""
+    """List the tokens of programs, without their secrets.
+
+    Example: daemondeck token ls
+    """
     options = options_of(context)
     if _acts_here(options):
         tokens = asyncio.run(_listed(options))
@@ -86,7 +92,10 @@ def list_tokens(context: typer.Context) -> None:
 
 @app.command("rm")
 def revoke(context: typer.Context, name: Name) -> None:
-    """Make a token useless at once."""
+    """Make a token useless at once.
+
+    Example: daemondeck token rm ci
+    """
     options = options_of(context)
     if _acts_here(options):
         asyncio.run(_revoked(options, name))
@@ -98,7 +107,10 @@ def revoke(context: typer.Context, name: Name) -> None:
 
 @app.command("link")
 def link(context: typer.Context) -> None:
-    """Print a link that signs in one browser, once, within half an hour."""
+    """Print a link that signs in one browser, once, within half an hour.
+
+    Example: daemondeck token link
+    """
     options = options_of(context)
     with options.deck() as deck:
         say(deck.post("/signin-links")["url"])

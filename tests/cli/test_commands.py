@@ -175,6 +175,16 @@ def test_logs_are_filtered_by_level_and_number(deck: DeckRunner) -> None:
     assert "toy_talker: turn 1 at info" in deck.run("logs").stdout
 
 
+def test_logs_are_searched_by_text_and_time(deck: DeckRunner) -> None:
+    deck.run("start", "toy_talker")
+    deck.run("stop", "toy_talker")
+
+    found = deck.json("logs", "toy_talker", "--grep", "AT ERROR", "--since", "1h", "-n", "1")
+    assert [line["level"] for line in found] == ["error"]
+    assert deck.json("logs", "toy_talker", "--since", "2999-01-01") == []
+    assert deck.json("logs", "--grep", "nobody says this") == []
+
+
 def test_following_goes_on_with_what_is_logged(deck: DeckRunner) -> None:
     deck.run("start", "toy_talker")
     following = deck.popen("logs", "toy_talker", "-f", "-n", "1")

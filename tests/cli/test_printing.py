@@ -48,6 +48,20 @@ def test_json_holds_all_that_is_known(capsys: pytest.CaptureFixture[str]) -> Non
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == ITEMS
 
 
+HOSTILE = "\x1b[2J\x9b2J\u202egnp.exe\u2066\r\n\u2028\x7f\ud800"
+
+
+@pytest.mark.parametrize("output", Output)
+def test_hostile_text_never_reaches_a_terminal_raw(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    show(options(output), [{"name": HOSTILE, "status": {HOSTILE: HOSTILE}}], COLUMNS)
+
+    told = capsys.readouterr().out
+    assert all(character.isprintable() for character in told.replace("\n", "")), told
+    if output in (Output.JSON, Output.JSONL):
+        value = json.loads(told)
+        assert (value[0] if output is Output.JSON else value)["name"] == HOSTILE
+
+
 def test_names_alone_are_a_name_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     show(options(Output.NAME), ITEMS, COLUMNS)
 
@@ -70,7 +84,10 @@ def test_a_time_is_stamped_in_the_zone_that_was_asked_for() -> None:
 
 
 def test_yaml_nests_by_indentation() -> None:
-    value = [{"name": "demo", "tags": ["a", "b"], "none": [], "job": {"id": 1, "done": None}}, "plain: text"]
+    value = [
+        {"name": "demo", "tags": ["a", "b"], "none": [], "job": {"no": True, "a: b": 2, "id": 1, "done": None}},
+        "plain: text",
+    ]
 
     assert as_yaml(value).splitlines() == [
         '- name: "demo"',
@@ -79,6 +96,8 @@ def test_yaml_nests_by_indentation() -> None:
         '    - "b"',
         "  none: []",
         "  job:",
+        '    "no": true',
+        '    "a: b": 2',
         "    id: 1",
         "    done: null",
         '- "plain: text"',

@@ -197,3 +197,33 @@ def test_processes_are_listed_with_what_they_have_in_hand(deck: DeckRunner) -> N
     assert (this["this"], this["alive"]) == (True, True)
     assert this["memory"] > 1_000_000
     assert "this deck" in deck.run("ps").stdout
+
+
+def test_the_shell_is_told_names_that_the_deck_knows(deck: DeckRunner) -> None:
+    def proposed(line: str, **variables: str) -> list[str]:
+        asked = {
+            "_DAEMONDECK_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split(" ")) - 1),
+        }
+        done = deck.run_alone(**asked, **variables)
+        assert done.stderr == ""
+        return done.stdout.split()
+
+    assert proposed("daemondeck start toy_t") == ["toy_talker"]
+    assert proposed("daemondeck jobs new toy_s") == ["toy_steps"]
+    assert proposed("daemondeck daemon add toy_k") == ["toy_keeper"]
+    job_id = deck.run("jobs", "new", "toy_steps").stdout.strip()
+    assert job_id in proposed("daemondeck logs " + job_id[:8])
+    # Without a deck, or with one that does not let us in, the shell goes on quietly.
+    assert proposed("daemondeck --server http://127.0.0.1:1 start toy_t") == []
+    assert proposed("daemondeck start toy_t", DAEMONDECK_TOKEN="wrong") == []
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "%2e%2e", "\x1b[2J", "\u202e", "", "-", "ü", "a" * 300, "a?b#c", "--"])
+def test_odd_names_are_unknown_names(deck: DeckRunner, name: str) -> None:
+    for command in ("status", "start", "is-active", "history", "logs", "progress", "stats", "run", "wait"):
+        done = deck.run(command, "--", name)
+        assert done.returncode in (2, 4), (command, done.stderr)
+        assert all(line.isprintable() for line in done.stderr.splitlines())
+        assert "Traceback" not in done.stderr

@@ -5,13 +5,12 @@ import pkgutil
 import re
 
 import pytest
-import typer
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 import web.pages
 from daemons.access import Role
-from daemons.cli.app import app as commands
+from tests.cli.command_lines import parse
 from web.api.calls import Call
 from web.api.openapi import document
 from web.app import CALLS
@@ -70,22 +69,10 @@ def test_every_call_has_a_command_line_that_can_be_typed(call: Call) -> None:
         assert call.command is None, f"{told(call)} has a command; take it off the list of exceptions"
         return
     assert call.command is not None, f"{told(call)} has no command line; give it one, or a reason"
-    parse(call.command)
+    parse(re.sub(r"{\w+}", "1", call.command))
     # What the command names by {…} is of the call, so that a page can fill it in.
     of_path = set(re.findall(r"{(\w+)}", call.path))
     assert of_path <= set(re.findall(r"{(\w+)}", call.command)), f"{call.command} does not say which"
-
-
-def parse(line: str) -> None:
-    """Raise what the command line would complain of."""
-    program, *words = re.sub(r"{\w+}", "1", line).split()
-    assert program == "daemondeck"
-    command = typer.main.get_command(commands)
-    context = command.make_context(program, list(words))
-    while isinstance(command, typer.core.TyperGroup):
-        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        assert found is not None, f"{line}: there is no command {name}"
-        command, context = found, found.make_context(name, rest, parent=context)
 
 
 def test_every_call_of_the_schema_is_served_and_the_reverse(app: Starlette) -> None:
