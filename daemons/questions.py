@@ -147,6 +147,8 @@ class Questions:
         self._bus = bus
         self._stack = AsyncExitStack()
         self._asking_jobs: set[str] = set()
+        self._open: set[str] = set()
+        self._heard = 0
         self._look = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -233,12 +235,10 @@ class Questions:
         shown = [_question(row) for row in rows[:limit]]
         return Page(shown, shown[-1].id if len(rows) > limit else None)
 
-    async def count_open(self) -> int:
-        """Return how many questions wait for an answer."""
-        row = await self._database.fetch_one(
-            select(func.count().label("open")).select_from(_TABLE).where(_Q.state == QuestionState.OPEN.value)
-        )
-        return int(row.open) if row else 0
+    @property
+    def open_count(self) -> int:
+        """How many questions wait for an answer, from memory: those asked elsewhere are known a little later."""
+        return len(self._open)
 
     async def answer(self, question_id: str, value: JsonValue, *, who: str) -> Question:
         """Store the answer; whoever asked goes on at once. Raises NotFound, Invalid naming the field, or Conflict."""
@@ -259,6 +259,9 @@ class Questions:
     # By itself.
 
     def _hear(self, event: Event) -> None:
+        if isinstance(event, ItemChanged) and event.topic == TOPIC:
+            self._heard += 1
+            (self._open.add if event.data["state"] == QuestionState.OPEN.value else self._open.discard)(event.id)
         if isinstance(event, JobChanged) and event.job.is_finished and event.job.id in self._asking_jobs:
             self._asking_jobs.discard(event.job.id)
             self._look.set()
@@ -269,10 +272,19 @@ class Questions:
             earliest: datetime | None = None
             with suppress(Unavailable):
                 earliest = await self._database.write(_tidy_up, durable=False)
+                await self._count()
             seconds = LOOK_SECONDS
             if earliest is not None:
                 seconds = min(seconds, max(0.0, (earliest - self._clock.now()).total_seconds()))
             await self._clock.wait(self._look, seconds)
+
+
+    async def _count(self) -> None:
+        heard = self._heard
+        rows = await self._database.fetch(select(_Q.id).where(_Q.state == QuestionState.OPEN.value))
+        if heard == self._heard:
+            # Else what was read may be older than what was heard meanwhile.
+            self._open = {row.id for row in rows}
 
 
 def _ask(tx: Transaction, new: NewQuestion) -> Question:

@@ -84,12 +84,12 @@ async def test_an_answer_is_the_jobs_at_once_and_says_who_gave_it(deck: Deck) ->
     waiting = await deck.events.next(JobChanged, lambda event: event.job.waiting_reason is not None)
 
     assert waiting.job.waiting_reason == "Awaiting input: Where does clip 7 belong?"
-    assert await deck.questions.count_open() == 1
+    assert deck.questions.open_count == 1
     answered = await deck.questions.answer(question.id, {"shelf": "keep", "note": "good"}, who="ana")
 
     assert (answered.state, answered.answered_by) == (QuestionState.ANSWERED, "ana")
     assert (await ended(deck, made.id)).job.result == {"shelf": "keep", "note": "good"}
-    assert await deck.questions.count_open() == 0
+    assert deck.questions.open_count == 0
 
 
 async def test_a_question_is_answered_once(deck: Deck) -> None:
@@ -157,7 +157,7 @@ async def test_the_question_of_a_cancelled_job_is_withdrawn(deck: Deck) -> None:
     await deck.orders.cancel(made.id)
 
     await deck.events.next(ItemChanged, lambda event: event.data["state"] == "withdrawn")
-    assert await deck.questions.count_open() == 0
+    assert deck.questions.open_count == 0
     assert not (await deck.questions.get(question.id)).is_open
 
 

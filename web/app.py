@@ -29,14 +29,16 @@ from web.assets import Assets
 from web.authentication import Authentication
 from web.context import Context
 from web.live import Hub
+from web.pages import appearance, signin
 from web.pages import daemons as daemon_pages
 from web.pages import describe as describe_pages
 from web.pages import inbox as inbox_pages
 from web.pages import jobs as job_pages
-from web.pages import signin
 from web.pages.live import live_socket
 from web.problems import Failures, answer_error, answer_http_error
+from web.sections import sections_of
 from web.security import Doors, KnownHosts, PlainPaths, SafeHeaders, SmallBodies, same_origin
+from web.signals import Signals
 from web.sockets import Sockets
 from web.templating import Templates
 
@@ -84,7 +86,10 @@ def create_app(service: Service) -> Starlette:
     )
     # A redirect to the path with another slash is built from the Host header, and hides misspelt links.
     app.router.redirect_slashes = False
-    app.state.context = Context(service, templates, hub, openapi.document(CALLS, service.version))
+    signals = Signals(service.board)
+    signals.add("inbox", lambda: service.questions.open_count)
+    templates.frame_with(sections_of(app.routes), signals.now)
+    app.state.context = Context(service, templates, hub, openapi.document(CALLS, service.version), signals)
     return app
 
 
@@ -93,6 +98,7 @@ def _routes(assets: Assets) -> list[BaseRoute]:
         Mount("/static", assets),
         *(call.route() for call in CALLS),
         *signin.ROUTES,
+        *appearance.ROUTES,
         *daemon_pages.ROUTES,
         *job_pages.ROUTES,
         *describe_pages.ROUTES,

@@ -15,7 +15,7 @@ from web.problems import NotSignedIn
 from web.security import SAFE_METHODS, is_secure
 
 OPEN_PATHS = frozenset({"/signin", "/healthz", "/readyz"})
-_OWN_AFFAIRS = frozenset({"/signin", "/signout"})
+_OWN_AFFAIRS = frozenset({"/signin", "/signout", "/appearance"})
 
 log = structlog.get_logger("daemondeck.web")
 

@@ -11,6 +11,8 @@ from daemons.access import Identity, Role
 from daemons.errors import Denied
 from daemons.service import Service
 from web.live import Hub
+from web.look import Look
+from web.signals import Signals
 from web.templating import Templates
 
 
@@ -22,6 +24,7 @@ class Context:
     templates: Templates
     hub: Hub
     openapi: dict[str, Any]
+    signals: Signals
 
 
 def context_of(scope: Scope) -> Context:
@@ -36,8 +39,19 @@ def service(connection: HTTPConnection) -> Service:
 
 
 def templates(connection: HTTPConnection) -> Templates:
-    """Return what draws pages."""
-    return context_of(connection.scope).templates
+    """Return what draws pages, as this viewer wants them to look."""
+    return templates_for(connection.scope)
+
+
+def templates_for(scope: Scope) -> Templates:
+    """Return what draws pages, as the viewer behind `scope` wants them to look."""
+    return context_of(scope).templates.looking(look_of(scope))
+
+
+def look_of(scope: Scope) -> Look:
+    """Return how who asks wants pages to look, and which page it is."""
+    query = scope["query_string"].decode("latin-1")
+    return Look.read(HTTPConnection(scope).cookies, own_path(scope) + ("?" + query if query else ""))
 
 
 def viewer_of(scope: Scope) -> Identity | None:

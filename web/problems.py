@@ -22,7 +22,7 @@ from daemons.errors import (
     Unavailable,
 )
 from daemons.passwords import TooManyTries
-from web.context import context_of, is_api, viewer_of
+from web.context import is_api, templates_for, viewer_of
 from web.encoding import JsonResponse
 from web.headers import HEADERS
 
@@ -138,9 +138,7 @@ def _answer(scope: Scope, status: int, shown: dict[str, Any], headers: dict[str,
         return JsonResponse({"error": shown}, status, headers={**HEADERS, **headers})
     if is_api(scope):
         return JsonResponse({"error": shown}, status, headers=headers)
-    page = context_of(scope).templates.page(
-        "pages/error.html", status, viewer=viewer_of(scope), status=status, error=shown
-    )
+    page = templates_for(scope).page("pages/error.html", status, viewer=viewer_of(scope), status=status, error=shown)
     page.headers.update(headers)
     return page
 

@@ -1,9 +1,10 @@
 """The templates' environment: everything a page may ask for, about links, times, words and states."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from datetime import UTC, datetime
 from gettext import NullTranslations
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -13,6 +14,8 @@ from daemons.clock import Clock
 from web import marks, wording
 from web.answers import choices_of
 from web.assets import TEMPLATES, Assets
+from web.look import THEMES, Look
+from web.sections import Section
 
 
 class Templates:
@@ -24,6 +27,7 @@ class Templates:
 
     def __init__(self, assets: Assets, clock: Clock, *, base_path: str = "", version: str = "") -> None:
         self._base_path = base_path.rstrip("/")
+        self._look = Look()
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -51,6 +55,7 @@ class Templates:
             query=query,
             now=clock.now,
             version=version,
+            themes=THEMES,
             state_marks=marks.DAEMON_MARKS.items(),
             daemon_mark=marks.daemon_mark,
             daemon_accepts=marks.daemon_accepts,
@@ -62,6 +67,17 @@ class Templates:
             tries=marks.tries,
             choices_of=choices_of,
         )
+        self.frame_with((), dict)
+
+    def frame_with(self, sections: Iterable[Section], signals: Callable[[], Mapping[str, int]]) -> None:
+        """Show these sections around every page, and these numbers; see web/signals.py."""
+        self._environment.globals.update(sections=tuple(sections), signals=signals)
+
+    def looking(self, look: Look) -> Self:
+        """Return the same templates for somebody who wants pages to look like that."""
+        theirs = copy(self)
+        theirs._look = look
+        return theirs
 
     def url(self, path: str) -> str:
         """Return `path` ("/jobs") as a link that also works below a base path."""
@@ -69,7 +85,7 @@ class Templates:
 
     def render(self, template: str, /, **context: object) -> str:
         """Return the HTML of `template`, such as "partials/daemon_row.html"."""
-        return self._environment.get_template(template).render(context)
+        return self._environment.get_template(template).render(context, look=self._look)
 
     def page(self, template: str, /, status_code: int = 200, **context: object) -> HTMLResponse:
         """Return `template` as an answer; every page needs `viewer`, see templates/base.html."""

@@ -27,6 +27,7 @@ NO_COMMAND = {
 """Calls without a command line, and why."""
 NO_CALL = {
     "/signin": "makes a session of a browser; programs have tokens",
+    "/appearance": "is the browser's own affair: a cookie",
     "/signout": "ends a session of a browser; programs have tokens",
 }
 """Buttons without a call, and why."""

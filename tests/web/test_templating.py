@@ -19,7 +19,7 @@ def test_links_and_assets_stand_below_the_base_path(templates: Templates) -> Non
         "pages/daemons.html", viewer={"name": "a", "role": "viewer"}, daemons=[a_daemon()], broken=[]
     )
 
-    assert 'href="/deck/jobs"' in html
+    assert 'action="/deck/jobs"' in html
     assert 'hx-ws:connect="/deck/live"' in html
     assert 'src="/deck/static/page.' in html
     assert 'formaction="/deck/daemons/night_watch/stop"' in html

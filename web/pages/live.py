@@ -15,6 +15,7 @@ from web.fragments import data_frame, fragments_of, rows_frames
 from web.frames import Change, Frame
 from web.listener import Listener, Telling
 from web.live import Hub
+from web.signals import Signals
 from web.sockets import Seat, serve_socket
 from web.templating import Templates
 
@@ -30,11 +31,13 @@ RESYNC_SECONDS = 1.0
 class PageAudience:
     """All viewers of pages."""
 
-    def __init__(self, templates: Templates, clock: Clock, version: str) -> None:
+    def __init__(self, templates: Templates, clock: Clock, version: str, signals: Signals) -> None:
         self.listeners: set[Listener] = set()
         self._templates = templates
         self._clock = clock
         self._version = version
+        self._signals = signals
+        self._told = signals.now()
         self._waiting: dict[object, Change] = {}
         self._not_before = clock.monotonic()
         self._flushing: asyncio.Task[None] | None = None
@@ -45,7 +48,7 @@ class PageAudience:
             self._flushing = asyncio.create_task(self._flush(), name="frames for pages")
 
     def tell_heartbeat(self, seq: int, at: datetime) -> None:
-        self._offer(seq, data_frame("heartbeat", seq=seq, at=at, version=self._version))
+        self._offer(seq, data_frame("heartbeat", seq=seq, at=at, version=self._version, signals=self._signals.now()))
 
     def tell_dropped(self, seq: int, at: datetime, count: int) -> None:
         self._offer(seq, data_frame("resync", seq=seq, at=at))
@@ -57,6 +60,7 @@ class PageAudience:
         last = changes[-1]
         is_much = len(changes) > CHANGES_AT_ONCE
         self._not_before = self._clock.monotonic() + (RESYNC_SECONDS if is_much else PACE_SECONDS)
+        self._tell_signals(last.seq, last.at)
         if is_much:
             self._offer(last.seq, data_frame("resync", seq=last.seq, at=last.at))
             return
@@ -67,6 +71,12 @@ class PageAudience:
             frames = [data_frame("resync", seq=last.seq, at=last.at)]
         for text in frames:
             self._offer(last.seq, text)
+
+    def _tell_signals(self, seq: int, at: datetime) -> None:
+        signals = self._signals.now()
+        if signals != self._told:
+            self._told = signals
+            self._offer(seq, data_frame("signals", seq=seq, at=at, signals=signals))
 
     def _draw(self, changes: list[Change], seq: int, at: datetime) -> Iterator[str]:
         yield from rows_frames(
@@ -95,15 +105,17 @@ def _seat(context: Context) -> Seat:
     hub = context.hub
     return Seat(
         "pages",
-        lambda: PageAudience(context.templates, hub.clock, hub.version),
-        lambda: Telling(hub.seq, _one(_hello(hub))),
+        lambda: PageAudience(context.templates, hub.clock, hub.version, context.signals),
+        lambda: Telling(hub.seq, _one(_hello(hub, context.signals))),
         FewPages(),
         lambda seq: Telling(hub.seq, _one(data_frame("resync", seq=hub.seq, at=hub.clock.now()))),
     )
 
 
-def _hello(hub: Hub) -> str:
-    return data_frame("hello", seq=hub.seq, at=hub.clock.now(), boot=hub.boot, version=hub.version)
+def _hello(hub: Hub, signals: Signals) -> str:
+    return data_frame(
+        "hello", seq=hub.seq, at=hub.clock.now(), boot=hub.boot, version=hub.version, signals=signals.now()
+    )
 
 
 async def _one(text: str) -> AsyncIterator[str]:

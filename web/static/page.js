@@ -3,7 +3,6 @@
 (() => {
   const VERDICT = 12_000;  // a heartbeat comes every 5 s; later than this, the server counts as gone
   const at = (id) => document.getElementById(id);
-  const icon = document.querySelector("link[rel=icon]"), title = document.title;
   let seen = Date.now(), checked = seen, offline = false, ended = false, reload = null;
 
   function tell(text, kind = "") {
@@ -13,11 +12,9 @@
 
   function show(chip) {
     if (chip) at("chip").textContent = chip;
-    const failed = document.querySelectorAll(".daemon:is([data-state=failed], [data-state=stuck])").length;
-    document.title = (offline ? "Offline · " : failed ? `${failed} failed · ` : "") + title;
     for (const tally of document.querySelectorAll("[data-tally]"))
       tally.textContent = document.querySelectorAll(`.daemon[data-state=${tally.dataset.tally}]`).length || "";
-    icon.href = offline ? icon.dataset.offline : failed ? icon.dataset.trouble : icon.dataset.live;
+    signals.write(offline);
     times.write(offline);
   }
 
@@ -53,7 +50,9 @@
   const lacks = (content, { rows, of: owner }) => [...content.matchAll(/<hx-partial id='([^']+)'.*?<\/hx-partial>/gs)].some(
     ([piece, id]) => id.startsWith(rows) && !at(id) && (!owner || piece.includes(`="${owner}"`)));
 
-  function frame({ type, content, data, version }) {
+  function frame({ type, content, data, version, signals: news }) {
+    signals.take(news);
+    if (news && !offline) signals.write(false);
     const lists = [...document.querySelectorAll("[data-rows]")];
     if (type === "log") log.append(data);
     if (type === "removed" || (type === "rows" && lists.some((list) => lacks(content, list.dataset)))) reloadSoon();
@@ -73,10 +72,12 @@
     setTimeout(() => button.removeAttribute("aria-busy"), 5000);
     const body = new URLSearchParams(new FormData(form, button));
     const answer = await fetch(button.formAction, { method: "POST", body, redirect: "manual" }).catch(() => null);
-    if (answer?.type === "opaqueredirect" || answer?.ok) return tell("");
-    button.removeAttribute("aria-busy");
-    const why = new DOMParser().parseFromString((await answer?.text()) ?? "", "text/html").getElementById("problem");
-    tell(`${button.textContent} was refused: ${why?.textContent ?? "the deck did not answer."}`, "note");
+    const done = answer?.type === "opaqueredirect" || answer?.ok;
+    const why = done ? null : new DOMParser().parseFromString((await answer?.text()) ?? "", "text/html").getElementById("problem");
+    const problem = done ? "" : `${button.textContent} was refused: ${why?.textContent ?? "the deck did not answer."}`;
+    if (!done) button.removeAttribute("aria-busy");
+    form.dispatchEvent(new CustomEvent("deck:sent", { bubbles: true, detail: { problem } }));
+    tell(form.closest("dialog") ? "" : problem, "note");
   }
 
   document.addEventListener("submit", (event) => {
