@@ -278,7 +278,6 @@ class Questions:
                 seconds = min(seconds, max(0.0, (earliest - self._clock.now()).total_seconds()))
             await self._clock.wait(self._look, seconds)
 
-
     async def _count(self) -> None:
         heard = self._heard
         rows = await self._database.fetch(select(_Q.id).where(_Q.state == QuestionState.OPEN.value))

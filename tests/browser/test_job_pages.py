@@ -27,7 +27,7 @@ def test_a_job_is_cancelled_from_its_page(page: Page, deck: Deck, tmp_path: Path
     button(page.locator(".headline"), "Cancel").click()
 
     expect(page.locator(".headline")).to_contain_text("cancelled")
-    expect(page.locator(".error")).to_contain_text("ERR_CANCELLED")
+    expect(page.locator("main .error")).to_contain_text("ERR_CANCELLED")
     assert sent == ["cancel"]
 
 

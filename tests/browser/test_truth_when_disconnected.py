@@ -109,6 +109,7 @@ def test_signing_out_in_one_tab_ends_the_other_within_a_second(page: Page, conte
     other = context.new_page()
     open_live(other, deck, "/jobs")
 
+    other.locator("[data-menu] summary").click()
     other.get_by_role("button", name="Sign out").click()
     expect(other).to_have_url(deck.url("/signin"))
 
