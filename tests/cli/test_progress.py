@@ -26,6 +26,14 @@ def test_progress_is_told_live_and_after_the_deck_is_gone(own_deck: DeckRunner) 
         assert whole.stdout.startswith("toy_talker is sleeping until 20")
         assert own_deck.run("progress", "demo").stdout.startswith("demo is off\n")
         assert own_deck.run("progress", "nobody").returncode == 4
+
+        assert own_deck.run("run", "toy_maker", "--wait", "--timeout", "20").returncode == 0
+        live = own_deck.run("stats", "toy_maker")
+        assert "  Jobs      1 completed, 0 failed, 0 cancelled\n  Success   100.0%\n  A job     mean " in live.stdout
+        assert own_deck.json("stats", "--since", "1h")["jobs"]["completed"] == 1
+        assert own_deck.run("stats", "nobody").returncode == 4
+        assert own_deck.run("stats", "--since", "whenever").returncode == 2
+        own_deck.run("stop", "toy_maker")
         serving.process.kill()
         serving.process.wait()
 
@@ -37,6 +45,7 @@ def test_progress_is_told_live_and_after_the_deck_is_gone(own_deck: DeckRunner) 
     (talker,) = json.loads(own_deck.run("progress", "toy_talker", "-o", "json").stdout)
     assert talker["verdict"].startswith("appears to be stopped since 20")
     assert own_deck.run("progress", "nobody").returncode == 4
+    assert own_deck.run("stats", "toy_maker").stdout.splitlines()[1:] == live.stdout.splitlines()[1:]
     assert contents(own_deck.data_dir) == before
 
     # Who names another deck is not told of this one.
@@ -63,20 +72,4 @@ def test_a_deck_that_ended_well_leaves_data_that_can_be_read(own_deck: DeckRunne
     before = contents(own_deck.data_dir)
 
     assert own_deck.run("progress").stdout.startswith("toy_talker appears to be stopped")
-    assert contents(own_deck.data_dir) == before
-
-
-def test_statistics_are_told_live_and_after_the_deck_is_gone(own_deck: DeckRunner) -> None:
-    with own_deck.serving() as serving:
-        assert own_deck.run("run", "toy_maker", "--wait", "--timeout", "20").returncode == 0
-        live = own_deck.run("stats", "toy_maker")
-        assert "  Jobs      1 completed, 0 failed, 0 cancelled\n  Success   100.0%\n  A job     mean " in live.stdout
-        assert own_deck.json("stats", "--since", "1h")["jobs"]["completed"] == 1
-        assert own_deck.run("stats", "nobody").returncode == 4
-        assert own_deck.run("stats", "--since", "whenever").returncode == 2
-        serving.process.kill()
-        serving.process.wait()
-
-    before = contents(own_deck.data_dir)
-    assert own_deck.run("stats", "toy_maker").stdout.splitlines()[1:] == live.stdout.splitlines()[1:]
     assert contents(own_deck.data_dir) == before

@@ -220,9 +220,9 @@ def test_the_shell_is_told_names_that_the_deck_knows(deck: DeckRunner) -> None:
     assert proposed("daemondeck start toy_t", DAEMONDECK_TOKEN="wrong") == []
 
 
-@pytest.mark.parametrize("name", ["../x", "a b", "%2e%2e", "\x1b[2J", "\u202e", "", "-", "ü", "a" * 300, "a?b#c", "--"])
+@pytest.mark.parametrize("name", ["../x", "%2e%2e", "\x1b[2J\u202e", "", "a" * 300, "a b?c#d"])
 def test_odd_names_are_unknown_names(deck: DeckRunner, name: str) -> None:
-    for command in ("status", "start", "is-active", "history", "logs", "progress", "stats", "run", "wait"):
+    for command in ("status", "start", "logs", "progress", "stats", "run"):
         done = deck.run(command, "--", name)
         assert done.returncode in (2, 4), (command, done.stderr)
         assert all(line.isprintable() for line in done.stderr.splitlines())

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 from daemons.access import Role
 from tests.cli.deck_runner import DeckRunner
 
-CASES = 12
+CASES = 8
 """Of each call, in each way: with what the schema allows, and with what it forbids."""
 PEOPLE = ["admin", "admin", "admin", "operator", "viewer", "nobody"]
 """Who calls; the one who may do everything most of all, else nothing would be tried but doors."""
