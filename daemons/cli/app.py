@@ -135,6 +135,9 @@ def run(arguments: Sequence[str]) -> int:
         return _failed(DaemonError(error.format_message(), remedy=remedy, code="ERR_USAGE"), error.exit_code)
     except OSError as error:
         return _failed(DaemonError(str(error), code="ERR_SYSTEM"), Exit.FAILED)
+    except SystemExit:
+        # What typer makes of a closed pipe: who read had enough.
+        return Exit.DONE
     except typer.Abort:
         return Exit.INTERRUPTED
     return code if isinstance(code, int) else Exit.DONE

@@ -1,6 +1,7 @@
 """`daemondeck progress`: how far the work is, how fast it goes, when it will be done, and whether it goes on at all."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from daemons.cli.verdicts import UNFINISHED, Verdict
 from daemons.clock import SystemClock
 
 BAR_CHARACTERS = 40
+_JOB_ID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 
 
 def show_progress(
@@ -27,7 +29,7 @@ def show_progress(
         str | None,
         typer.Argument(
             metavar="[NAME|JOB]",
-            help="A daemon or a job; default: every daemon that should run.",
+            help="A daemon or a job; default: every daemon that should run, and jobs made by hand.",
             autocompletion=complete_daemons_and_jobs,
         ),
     ] = None,
@@ -51,7 +53,9 @@ def _look(options: Options, target: str | None) -> list[Item]:
     with records(options) as source:
         if target is None:
             chosen = [daemon for daemon in source.daemons() if daemon["enabled"] and daemon["desired"] != "off"]
-            return [_of_daemon(source, daemon) for daemon in chosen]
+            return [_of_daemon(source, daemon) for daemon in chosen] + [
+                _of_job(source, job) for job in source.jobs_by_hand()
+            ]
         job = source.job(target)
         return [_of_job(source, job) if job else _of_daemon(source, source.daemon(target))]
 
@@ -82,7 +86,8 @@ def _without_ages(reports: list[Item]) -> list[Item]:
 
 
 def _of_daemon(source: Records, daemon: Item) -> Item:
-    job = source.job(daemon["current_job_id"]) if daemon["current_job_id"] else None
+    job_id = daemon["current_job_id"] or _awaited(daemon["wait_reason"])
+    job = source.job(job_id) if job_id else None
     far = daemon["progress"] or (job["progress"] if job else None)
     verdict = verdicts.of_daemon(daemon, job, is_live=source.is_live)
     last = (job["progress"] or {}).get("message") if job else None
@@ -95,6 +100,12 @@ def _of_daemon(source: Records, daemon: Item) -> Item:
         "job": _shown_job(job),
     }
     return told | _measured(far, pace_of(daemon, job, far) if source.is_live else None) | _judged(verdict)
+
+
+def _awaited(reason: str | None) -> str | None:
+    """Return the id of the job that a daemon says it waits for."""
+    found = _JOB_ID.search(reason or "")
+    return found[0] if found else None
 
 
 def _of_job(source: Records, job: Item) -> Item:
@@ -140,7 +151,7 @@ def _print(options: Options, reports: list[Item]) -> None:
         for line in _panel(report):
             say(one_line(line))
     if not reports:
-        note(options, "No daemon should run. `daemondeck status` lists them.")
+        note(options, "Nothing should run now. `daemondeck status` lists the daemons.")
 
 
 def _panel(report: Item) -> Iterator[str]:

@@ -11,10 +11,13 @@ from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options
 from daemons.cli.switching import segment
+from daemons.cli.verdicts import UNFINISHED
 from daemons.clock import SystemClock
 
 if TYPE_CHECKING:
     from daemons.database import Database
+
+JOBS_LOOKED_AT = 100
 
 T = TypeVar("T")
 Item = dict[str, Any]
@@ -35,6 +38,10 @@ class Records(Protocol):
 
     def job(self, job_id: str) -> Item | None:
         """Return one job, None if there is none of that id."""
+        ...
+
+    def jobs_by_hand(self) -> list[Item]:
+        """Return the newest unfinished jobs that no daemon made."""
         ...
 
     def statistics(self, name: str | None, since: str) -> Item:
@@ -66,6 +73,9 @@ class LiveRecords:
             return None
         return found
 
+    def jobs_by_hand(self) -> list[Item]:
+        return _by_hand(self._deck.pages("/jobs", JOBS_LOOKED_AT, state=",".join(UNFINISHED)))
+
     def statistics(self, name: str | None, since: str) -> Item:
         place = f"/daemons/{segment(name)}/statistics" if name is not None else "/statistics"
         found: Item = self._deck.get(place, since=since)
@@ -93,6 +103,9 @@ class StoredRecords:
 
     def job(self, job_id: str) -> Item | None:
         return asyncio.run(self._read(lambda database: _job(database, job_id)))
+
+    def jobs_by_hand(self) -> list[Item]:
+        return _by_hand(asyncio.run(self._read(_unfinished)))
 
     def statistics(self, name: str | None, since: str) -> Item:
         daemon_id = self.daemon(name)["id"] if name is not None else None
@@ -176,6 +189,19 @@ async def _job(database: "Database", job_id: str) -> Item | None:
         return plain((await Jobs(database, SystemClock()).get(job_id)).as_dict())
     except NotFound:
         return None
+
+
+async def _unfinished(database: "Database") -> list[Item]:
+    from daemons.jobs import Jobs
+    from daemons.jobs.lists import JobFilter
+    from daemons.states import UNFINISHED_JOB_STATES
+
+    page = await Jobs(database, SystemClock()).list(JobFilter(tuple(UNFINISHED_JOB_STATES)), limit=JOBS_LOOKED_AT)
+    return [plain(job.as_dict()) for job in page.items]
+
+
+def _by_hand(jobs: list[Item]) -> list[Item]:
+    return [job for job in jobs if job["daemon_id"] is None and job["parent_id"] is None]
 
 
 async def _statistics(database: "Database", since: datetime, daemon_id: str | None) -> Item:

@@ -7,6 +7,8 @@ from daemons.cli.exits import Exit
 from daemons.cli.printing import stamp
 
 UNFINISHED = ("queued", "running", "cancelling")
+AWAITING = "Awaiting input: "
+"""Begins the reason of a daemon or job that waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ def of_job(job: dict[str, Any], *, is_live: bool) -> Verdict:
     """Judge a job on its own."""
     if job["state"] in UNFINISHED and not is_live:
         return Verdict("appears to be stopped: no deck runs", "`daemondeck serve` goes on with it.", Exit.NOT_RUNNING)
-    if job["state"] == "queued":
-        return Verdict(f"is waiting for {_of_waiting(job['waiting_reason'] or 'a free worker')}")
+    if job["state"] in UNFINISHED and (waits := _wait_of(job)) is not None:
+        return waits
     if job["state"] == "failed":
         error = job["error"] or {}
         why = f"{error.get('code')}: {error.get('message')}"
@@ -66,13 +68,31 @@ def _running(daemon: dict[str, Any], job: dict[str, Any] | None) -> Verdict:
         since = stamp(daemon["last_heartbeat"] or daemon["started_at"], "seconds")
         remedy = f"`daemondeck stack {name}` shows where it stands, `daemondeck restart {name}` begins anew."
         return Verdict(f"appears to be stopped since {since}", remedy, Exit.NOT_RUNNING)
-    if daemon["wait_reason"] or daemon["next_wake_at"]:
-        until = f" until {stamp(daemon['next_wake_at'], 'seconds')}" if daemon["next_wake_at"] else ""
-        reason = daemon["wait_reason"] or daemon["current_status"]
+    reason = daemon["wait_reason"] or daemon["current_status"]
+    if daemon["next_wake_at"]:
+        until = f" until {stamp(daemon['next_wake_at'], 'seconds')}"
         return Verdict(f"is sleeping{until}: {reason}" if reason else f"is sleeping{until}")
-    if job is not None and job["state"] == "queued":
-        return Verdict(f"is waiting for its job, and that for {_of_waiting(job['waiting_reason'] or 'a free worker')}")
-    return Verdict("is working")
+    if job is not None and job["state"] in UNFINISHED:
+        return _wait_of(job) or Verdict("is working")
+    if (daemon["wait_reason"] or "").startswith(AWAITING):
+        return _asks(daemon["wait_reason"])
+    return Verdict(f"is waiting for {_of_waiting(reason)}" if daemon["wait_reason"] else "is working")
+
+
+def _wait_of(job: dict[str, Any]) -> Verdict | None:
+    """Return what an unfinished job waits for, None if it is worked on."""
+    reason = job["waiting_reason"]
+    if reason and reason.startswith(AWAITING):
+        return _asks(reason)
+    if job["state"] == "queued":
+        return Verdict(f"is waiting for {_of_waiting(reason or 'a free worker')}")
+    return None
+
+
+def _asks(reason: str) -> Verdict:
+    return Verdict(
+        f"is waiting for an answer: {reason.removeprefix(AWAITING)}", "`daemondeck inbox ls`.", Exit.AWAITING
+    )
 
 
 def _at_rest(daemon: dict[str, Any]) -> Verdict:

@@ -15,10 +15,7 @@ from daemons.cli.names import complete_daemons
 from daemons.cli.options import options_of
 from daemons.cli.printing import note, one_line, say, show_one
 from daemons.cli.switching import Daemon, has_failed, segment
-
-UNFINISHED = ("queued", "running", "cancelling")
-AWAITING = "Awaiting input: "
-"""Begins the reason of a daemon or job that waits for a person."""
+from daemons.cli.verdicts import AWAITING, UNFINISHED
 
 
 class Goal(StrEnum):

@@ -48,6 +48,20 @@ def test_run_fails_when_the_daemon_does(deck: DeckRunner) -> None:
     assert deck.run("run", "nobody").returncode == 4
 
 
+def test_what_waits_for_a_person_is_told_by_the_exit_code(deck: DeckRunner) -> None:
+    asked = deck.run("run", "toy_asker", "--wait", "--timeout", "20")
+    assert asked.returncode == 9, asked.stderr
+    assert deck.run("wait", "toy_asker", "--for", "done", "--timeout", "20").returncode == 9
+    told = deck.run("progress", "toy_asker")
+    assert told.stdout.startswith("toy_asker is waiting for an answer: Where does it belong?\n")
+    assert told.returncode == 9
+
+    (question,) = deck.json("inbox", "ls")
+    deck.run("inbox", "answer", question["id"], "shelf=keep")
+    assert deck.run("wait", "toy_asker", "--for", "idle", "--timeout", "20").returncode == 0
+    deck.run("stop", "toy_asker")
+
+
 def test_wait_returns_when_it_is_so_and_not_before(deck: DeckRunner) -> None:
     assert deck.run("wait", "toy_talker", "--for", "running", "--timeout", "0.3").returncode == 8
     deck.run("start", "toy_talker")

@@ -119,3 +119,16 @@ class Keeper(BaseDaemon):
 
     async def run(self) -> None:
         await self.sleep(3600, "Keeping it")
+
+
+@daemon("toy_asker")
+class Asker(BaseDaemon):
+    """Makes a job that asks a person, and follows it."""
+
+    class Options(DaemonOptions):
+        """None of its own."""
+
+    async def run(self) -> None:
+        while self.is_running:
+            await self.wait_for(await self.create_job("toy_ask", {}, on_stop="cancel"))
+            await self.sleep(3600, "Waiting to be woken")

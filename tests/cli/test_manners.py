@@ -1,0 +1,86 @@
+"""How commands behave where people and scripts put them: terminals, pipes, interruptions."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.deck_runner import PROJECT, SECONDS, DeckRunner, Serving
+
+HEAVY = {"pydantic", "sqlalchemy", "starlette", "textual", "httpx2", "websockets", "structlog", "psutil", "web"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def served(deck: DeckRunner) -> Iterator[Serving]:
+    with deck.serving() as serving:
+        yield serving
+
+
+def test_help_loads_nothing_that_it_does_not_need() -> None:
+    asked = f"import sys, daemons.cli.app; print(*({HEAVY} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("typed", [("events", "-f"), ("progress", "--watch", "1", "demo"), ("status", "--watch")])
+def test_who_interrupts_is_not_told_how_it_was_made(deck: DeckRunner, typed: tuple[str, ...]) -> None:
+    with deck.popen(*typed) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(timeout=SECONDS) == 130
+    assert "Traceback" not in deck.log_of(typed[0])
+
+
+@pytest.mark.parametrize("typed", ["events", "types -o json", "--help", "config export"])
+def test_a_reader_that_had_enough_is_no_failure(deck: DeckRunner, typed: str) -> None:
+    line = f"set -o pipefail; {sys.executable} -m daemons {typed} | true"
+    done = subprocess.run(
+        ["bash", "-c", line],
+        env=deck.environment,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_without_colours_gets_none(deck: DeckRunner, variables: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**deck.environment, "TERM": "xterm-256color", **variables}
+    with subprocess.Popen(
+        [sys.executable, "-m", "daemons", "status"],
+        env=environment,
+        cwd=PROJECT,
+        stdout=theirs,
+        stdin=subprocess.DEVNULL,
+    ) as process:
+        os.close(theirs)
+        told = b"".join(_chunks(ours))
+        assert process.wait(timeout=SECONDS) == 0
+    os.close(ours)
+
+    assert b"demo" in told
+    assert b"\x1b[3" not in told
+
+
+def _chunks(number: int) -> Iterator[bytes]:
+    """Yield what a terminal was sent; its end is an error on Linux."""
+    while True:
+        try:
+            chunk = os.read(number, 65_536)
+        except OSError:
+            return
+        if not chunk:
+            return
+        yield chunk
