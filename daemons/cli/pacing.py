@@ -21,7 +21,9 @@ class Pace:
 
 
 def pace_of(daemon: dict[str, Any] | None, job: dict[str, Any] | None, far: dict[str, Any] | None) -> Pace | None:
-    """Return how fast `far` grows: as the job in hand does, which is all that its first attempt did since its start."""
+    """Return how fast `far` grows: as the deck measured it, else as the job in hand does since its start."""
+    if daemon is not None and daemon.get("pace"):
+        return _measured(daemon["pace"])
     inner = (job or {}).get("progress")
     if job is None or not inner or not job["started_at"] or job["attempt"] != 1 or job["state"] != "running":
         return None
@@ -30,6 +32,16 @@ def pace_of(daemon: dict[str, Any] | None, job: dict[str, Any] | None, far: dict
         return None
     per_second = inner["done"] / seconds
     return Pace(per_second * 3600, _left(far, per_second))
+
+
+def _measured(pace: dict[str, Any]) -> Pace:
+    """Return what the deck measured, its times turned into seconds from now."""
+    ends = (pace["ends_earliest"], pace["ends_latest"])
+    if None in ends:
+        return Pace(pace["rate_per_hour"], None)
+    now = SystemClock().now()
+    earliest, latest = (max(0.0, (datetime.fromisoformat(end) - now).total_seconds()) for end in ends)
+    return Pace(pace["rate_per_hour"], (earliest, latest))
 
 
 def _left(far: dict[str, Any] | None, per_second: float) -> tuple[float, float] | None:
