@@ -69,9 +69,11 @@ def _code(found: Answer) -> str:
 
 
 def _figure(found: Answer) -> str:
-    unit = f" {found['unit']}" if found["unit"] else ""
-    least, mean, most, last = (f"{found[word]:,.6g}" for word in ("least", "mean", "most", "last"))
-    return f"{found['name']}{unit}: mean {mean}, {least} to {most}, last {last}, in all {found['total']:,.10g}"
+    unit = f" ({found['unit']})" if found["unit"] and found["unit"] != found["name"] else ""
+    least, mean, most, last = (f"{found[word]:,.4g}" for word in ("least", "mean", "most", "last"))
+    # Shares do not add up to anything.
+    whole = "" if found["unit"] == "%" else f", in all {found['total']:,.10g}"
+    return f"{found['name']}{unit}: mean {mean}, {least} to {most}, last {last}{whole}"
 
 
 def _recent(found: Answer) -> str:
