@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from daemons import schema
-from daemons.access import Access
+from daemons.access import Access, Role
 from daemons.base import NAME
 from daemons.bus import Bus
 from daemons.clock import Clock, SystemClock
@@ -76,6 +76,8 @@ class Service:
             password=settings.password.get_secret_value() if settings.password else None,
             token=settings.token.get_secret_value() if settings.token else None,
             token_file=settings.data_dir / "token",
+            proxy_default=Role(settings.proxy_default_role),
+            proxy_roles={group: Role(role) for group, role in settings.proxy_roles.items()},
         )
         self.registry = Registry.load(settings)
         self.keepers = Keepers(self.registry.workflows, self.database, clock)

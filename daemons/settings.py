@@ -53,6 +53,8 @@ def _as_base_path(value: str) -> str:
 
 
 Words = Annotated[list[str], NoDecode, BeforeValidator(_as_list)]
+Header = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,60}$")]
+RoleName = Literal["viewer", "operator", "admin"]
 Slots = Annotated[int, Field(ge=1, le=1000)]
 Directory = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
@@ -76,11 +78,11 @@ class Settings(BaseSettings):
     base_path: Annotated[str, AfterValidator(_as_base_path)] = Field(
         "", description="The path under which a proxy shows the deck, such as /deck."
     )
-    auth: Literal["token", "password", "none"] = Field(
+    auth: Literal["token", "password", "proxy", "none"] = Field(
         "token",
-        description="How people sign in: by the printed link, by password, or (only on this machine) not at all.",
+        description="How people sign in: by the printed link, by password, at a proxy, or (only on this machine) not.",
     )
-    password: SecretStr | None = Field(None, description="The password of the page.")
+    password: SecretStr | None = Field(None, description="The password of the user owner, or its Argon2 hash.")
     token: SecretStr | None = Field(None, description="A fixed bearer token for programs.")
     allowed_hosts: Words = Field(
         default_factory=list, description="Host names by which the deck may be called, besides its own address."
@@ -88,6 +90,14 @@ class Settings(BaseSettings):
     trusted_proxies: Words = Field(
         default_factory=list, description="Addresses of proxies whose X-Forwarded headers are believed."
     )
+    proxy_user_header: Header = Field(
+        "Remote-User", description='With auth = "proxy": the header in which a trusted proxy names who signed in there.'
+    )
+    proxy_groups_header: Header = Field("Remote-Groups", description="The header in which it names their groups.")
+    proxy_roles: dict[str, RoleName] = Field(
+        default_factory=dict, description="The role of each group (viewer, operator, admin); the highest counts."
+    )
+    proxy_default_role: RoleName = Field("viewer", description="The role of who is seen for the first time.")
     plugins: Words = Field(default_factory=list, description="Modules that bring more daemons and jobs.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto is console on a terminal, else JSON."
@@ -119,9 +129,23 @@ class Settings(BaseSettings):
             object.__setattr__(self, "database_url", f"sqlite:///{self.data_dir / 'daemondeck.db'}")
         if self.auth == "password" and not self.password:
             raise BadSettings('auth = "password" needs a password.', remedy=f"Set {PREFIX}PASSWORD.")
-        if not is_loopback(self.host):
+        if self.auth == "proxy":
+            self._check_proxy()
+        elif not is_loopback(self.host):
             self._check_open_bind()
         return self
+
+    def _check_proxy(self) -> None:
+        if not self.trusted_proxies:
+            raise BadSettings(
+                'auth = "proxy" needs trusted_proxies: anybody else could send the header too.',
+                remedy="Set trusted_proxies to the addresses from which the proxy connects.",
+            )
+        if everybody := [given for given in self.trusted_proxies if given == "*" or given.endswith("/0")]:
+            raise BadSettings(
+                f'auth = "proxy" cannot trust {everybody[0]}: anybody could name themselves in the header.',
+                remedy="Set trusted_proxies to the addresses from which the proxy connects.",
+            )
 
     def _check_open_bind(self) -> None:
         if self.auth == "none":

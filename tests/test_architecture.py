@@ -14,7 +14,7 @@ FLOORS = {
     "0": "clock errors states values events findings ids killpoints text",
     "1": "settings logs bus",
     "2": "models database schema",
-    "3": "passwords access leases journal readings roster status jobs statistics questions",
+    "3": "common_passwords passwords access leases journal readings roster status jobs statistics questions",
     "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
     "5a": "log_rate dispatch orders executor supervisor",
     "5b": "workflows",

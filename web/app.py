@@ -17,11 +17,13 @@ from web.api import (
     health,
     inbox,
     jobs,
+    me,
     metrics,
     openapi,
     options,
     statistics,
     types,
+    users,
     workers,
 )
 from web.api.events import events_socket
@@ -36,6 +38,7 @@ from web.pages import inbox as inbox_pages
 from web.pages import jobs as job_pages
 from web.pages.live import live_socket
 from web.problems import Failures, answer_error, answer_http_error
+from web.proxies import Proxies, Voucher
 from web.sections import sections_of
 from web.security import Doors, KnownHosts, PlainPaths, SafeHeaders, SmallBodies, same_origin
 from web.signals import Signals
@@ -52,6 +55,8 @@ CALLS = [
     *describe.CALLS,
     *inbox.CALLS,
     *access.CALLS,
+    *users.CALLS,
+    *me.CALLS,
     *health.CALLS,
     *metrics.CALLS,
     openapi.CALL,
@@ -64,6 +69,7 @@ def create_app(service: Service) -> Starlette:
     settings = service.settings
     hub = Hub(service.bus, service.clock, service.access, boot=service.boot, version=service.version)
     templates = Templates(assets, service.clock, base_path=settings.base_path, version=service.version)
+    voucher = Voucher(settings.proxy_user_header, settings.proxy_groups_header)
     known_hosts = KnownHosts(settings.host, settings.allowed_hosts)
 
     @asynccontextmanager
@@ -74,11 +80,12 @@ def create_app(service: Service) -> Starlette:
     app = Starlette(
         routes=_routes(assets),
         middleware=[
+            Middleware(Proxies, settings.trusted_proxies),
             Middleware(SafeHeaders),
             Middleware(Failures),
             Middleware(SmallBodies),
             Middleware(Doors, [PlainPaths(settings.base_path), known_hosts, same_origin]),
-            Middleware(Authentication, service.access),
+            Middleware(Authentication, service.access, voucher),
             Middleware(Sockets, {"/api/events": events_socket, "/live": live_socket}),
         ],
         exception_handlers={DaemonError: answer_error, HTTPException: answer_http_error},

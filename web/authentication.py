@@ -1,5 +1,7 @@
 """Who asks: a bearer token, a session's cookie, or nobody; and whether they may."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
 
 import structlog
@@ -9,10 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemons.access import ANYONE, SESSION_LIFE, Access, Identity
 from daemons.errors import DaemonError, Denied
-from web.context import is_api, origin_of, own_path
+from web.context import ACTION, TARGET, is_api, origin_of, own_path
 from web.listener import SESSION_ENDED
 from web.problems import NotSignedIn
-from web.security import SAFE_METHODS, is_secure
+from web.proxies import Voucher
+from web.security import SAFE_METHODS, is_secure, no_tokens_in_addresses, ticket_of
 
 OPEN_PATHS = frozenset({"/signin", "/healthz", "/readyz"})
 _OWN_AFFAIRS = frozenset({"/signin", "/signout", "/appearance"})
@@ -23,9 +26,10 @@ log = structlog.get_logger("daemondeck.web")
 class Authentication:
     """Lets known people pass, records what they change, and sends the others to the sign-in page."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, voucher: Voucher) -> None:
         self._app = app
         self._access = access
+        self._voucher = voucher
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -33,6 +37,7 @@ class Authentication:
         path = own_path(scope)
         if path.startswith("/static/"):
             return await self._app(scope, receive, send)
+        await self._refuse_tokens_in(scope)
         scope["daemondeck.identity"] = identity = await self._identify(HTTPConnection(scope))
         if scope["type"] == "websocket":
             return await self._socket(identity, scope, receive, send)
@@ -45,19 +50,33 @@ class Authentication:
         return await self._command(identity, scope, receive, send)
 
     async def _identify(self, connection: HTTPConnection) -> Identity | None:
+        if (ticket := ticket_of(connection.scope)) is not None:
+            # A ticket stands alone: with a cookie beside it, any page could take its visitor along.
+            return await self._access.spend_ticket(ticket)
         if self._access.is_open:
             return ANYONE
         kind, _, token = connection.headers.get("authorization", "").partition(" ")
         if kind:
             # A bad token is not helped by a good cookie.
             return await self._access.bearer(token.strip()) if kind.lower() == "bearer" else None
+        vouched = self._voucher.read(connection.scope) if self._access.mode == "proxy" else None
+        if vouched is not None:
+            return await self._access.vouched(*vouched)
         cookie = connection.cookies.get(cookie_name(connection.scope))
         return await self._access.session(cookie) if cookie else None
+
+    async def _refuse_tokens_in(self, scope: Scope) -> None:
+        try:
+            no_tokens_in_addresses(scope)
+        except DaemonError:
+            with self._unrecorded(scope):
+                await self._access.record_stranger(origin_of(scope), "secret in an address", own_path(scope))
+            raise
 
     async def _socket(self, identity: Identity | None, scope: Scope, receive: Receive, send: Send) -> None:
         if identity is not None:
             return await self._app(scope, receive, send)
-        if "authorization" in HTTPConnection(scope).headers:
+        if "authorization" in HTTPConnection(scope).headers or ticket_of(scope) is not None:
             raise NotSignedIn()
         # A refused handshake reads as 1006 in a browser, which would try for ever: accept, then say why.
         await receive()
@@ -66,6 +85,8 @@ class Authentication:
 
     async def _turn_away(self, scope: Scope, receive: Receive, send: Send) -> None:
         if is_api(scope) or scope["method"] not in SAFE_METHODS:
+            with self._unrecorded(scope):
+                await self._access.record_stranger(origin_of(scope), scope["method"], own_path(scope))
             raise NotSignedIn()
         query = scope["query_string"].decode("latin-1")
         wanted = quote(own_path(scope) + ("?" + query if query else ""), safe="")
@@ -81,17 +102,41 @@ class Authentication:
             await send(message)
 
         try:
-            if not identity.may_command and own_path(scope) not in _OWN_AFFAIRS:
+            if not identity.may_command and not _is_own_affair(own_path(scope)):
                 raise Denied("You may look, but not change anything.", code="ERR_VIEWER")
             await self._app(scope, receive, heard)
         finally:
-            await self._record(identity, scope, str(status or "refused"))
+            with self._unrecorded(scope):
+                await self._access.record(identity.name, origin_of(scope), *_deed(scope), _outcome(status))
 
-    async def _record(self, identity: Identity, scope: Scope, outcome: str) -> None:
+    @contextmanager
+    def _unrecorded(self, scope: Scope) -> Iterator[None]:
+        # Whoever asked is answered all the same.
         try:
-            await self._access.record(identity.name, origin_of(scope), scope["method"], own_path(scope), outcome)
+            yield
         except DaemonError as error:
-            log.warning("A command could not be recorded.", who=identity.name, path=scope["path"], error=error.message)
+            log.warning("A command could not be recorded.", path=scope["path"], error=error.message)
+
+
+def _is_own_affair(path: str) -> bool:
+    return path in _OWN_AFFAIRS or path.startswith(("/api/me/", "/me/", "/api/events/ticket"))
+
+
+def _deed(scope: Scope) -> tuple[str, str]:
+    """Return what was done and to what; the path stands for both where no call was reached."""
+    action = scope.get(ACTION)
+    if action is None:
+        return scope["method"], own_path(scope)
+    named = scope.get(TARGET) or "/".join(str(value) for value in scope.get("path_params", {}).values())
+    return action, named
+
+
+def _outcome(status: int) -> str:
+    if status == 0:
+        return "refused"
+    if status < 400:
+        return "done"
+    return f"{'refused' if status < 500 else 'failed'} {status}"
 
 
 def cookie_name(scope: Scope) -> str:

@@ -15,6 +15,9 @@ from web.look import Look
 from web.signals import Signals
 from web.templating import Templates
 
+ACTION, TARGET = "daemondeck.action", "daemondeck.target"
+"""Keys in the scope under which the record finds what is done, and to what."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -75,6 +78,11 @@ def require(connection: HTTPConnection, role: Role) -> None:
     if role is Role.ADMIN:
         raise Denied("Only an admin may do that.", code="ERR_NOT_ADMIN")
     raise Denied("You may look, but not change anything.", code="ERR_VIEWER")
+
+
+def tell_target(connection: HTTPConnection, target: str) -> None:
+    """Have the record name `target` where the path does not."""
+    connection.scope[TARGET] = target
 
 
 def origin_of(scope: Scope) -> str:

@@ -49,6 +49,13 @@ class ForeignOrigin(Denied):
     remedy = "Programs send a bearer token and no Origin; browsers use the deck's own pages."
 
 
+class TokenInAddress(Denied):
+    """A secret does not belong into an address."""
+
+    code = "ERR_TOKEN_IN_ADDRESS"
+    remedy = "Send it as the header Authorization: Bearer TOKEN, and make a new one: this one may be in logs now."
+
+
 class WrongType(Invalid):
     """The body has to be JSON."""
 

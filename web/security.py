@@ -8,12 +8,12 @@ import ipaddress
 import re
 from collections.abc import Callable, Sequence
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemons.errors import NotFound
 from web.headers import HEADERS
-from web.problems import ForeignHost, ForeignOrigin, TooLarge, TooSlow
+from web.problems import ForeignHost, ForeignOrigin, TokenInAddress, TooLarge, TooSlow
 
 Door = Callable[[Scope], None]
 
@@ -23,6 +23,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _WILDCARDS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 - refused, not bound
 _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
+_SECRET_PARAMETER = re.compile(
+    rb"(?:^|&)(?P<name>(?:access[-_]?|auth[-_]?|bearer[-_]?)?token|api[-_]?key|authorization|password)=", re.IGNORECASE
+)
 # A slash, backslash, NUL or percent sign that hides behind an escape.
 _HIDDEN = re.compile(rb"%(?:2f|5c|00|25)|\\", re.IGNORECASE)
 
@@ -134,6 +137,9 @@ def same_origin(scope: Scope) -> None:
     """
     if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
         return
+    if ticket_of(scope) is not None:
+        # No page gets one by its visitor's cookie, so whoever shows one is meant to come in; see authentication.py.
+        return
     headers = Headers(scope=scope)
     site = headers.get("sec-fetch-site")
     if site not in (None, "same-origin", "none"):
@@ -149,6 +155,21 @@ def same_origin(scope: Scope) -> None:
     scheme = "https" if is_secure(scope) else "http"
     if origin.lower() != f"{scheme}://{headers['host'].lower()}":
         raise ForeignOrigin()
+
+
+def ticket_of(scope: Scope) -> str | None:
+    """Return the ticket by which a socket of events wants in; nothing else takes any."""
+    if scope["type"] != "websocket" or not scope["path"].endswith("/api/events"):
+        return None
+    return QueryParams(scope["query_string"]).get("ticket")
+
+
+def no_tokens_in_addresses(scope: Scope) -> None:
+    """Refuse addresses that hold a secret: they are kept in histories, logs and proxies. Raises TokenInAddress."""
+    if found := _SECRET_PARAMETER.search(scope["query_string"]):
+        raise TokenInAddress(
+            f"A secret does not belong into an address, and there is one in {found['name'].decode('ascii')}.",
+        )
 
 
 class SmallBodies:

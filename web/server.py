@@ -153,8 +153,8 @@ def make_server(app: ASGIApp, settings: Settings) -> Server:
         timeout_keep_alive=15,
         timeout_graceful_shutdown=CLOSING_SECONDS,
         h11_max_incomplete_event_size=64 * 1024,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        # web/proxies.py does it: it has to know who connected, not only for whom.
+        proxy_headers=False,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -26,6 +26,7 @@ from daemons.cli import (
     storage,
     tokens,
     top,
+    users,
     waiting,
 )
 from daemons.cli.exits import CommandError, Exit
@@ -83,6 +84,7 @@ app.add_typer(instances.app, name="daemon", rich_help_panel=KEEP)
 app.add_typer(configuration.app, name="config", rich_help_panel=KEEP)
 app.add_typer(storage.app, name="db", rich_help_panel=KEEP)
 app.add_typer(tokens.app, name="token", rich_help_panel=KEEP)
+app.add_typer(users.app, name="user", rich_help_panel=KEEP)
 
 _EXITS = {NotFound: Exit.UNKNOWN, Conflict: Exit.REFUSED, Invalid: Exit.USAGE, Unavailable: Exit.BUSY}
 

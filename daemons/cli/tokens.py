@@ -1,23 +1,17 @@
 """`daemondeck token`: this machine's token, tokens for programs, and sign-in links."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from daemons.cli.access_here import acts_here, do_here, look_here, plain, role_named
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, age, note, say, show, show_one
-from daemons.cli.storage import held
 from daemons.cli.switching import segment
 from daemons.cli.times import duration
 from daemons.clock import SystemClock
-
-if TYPE_CHECKING:
-    from daemons.access import Access, TokenInfo
 
 app = typer.Typer(help="Print this machine's token; make, list and revoke others.")
 
@@ -67,7 +61,7 @@ def add(
     """
     options = options_of(context)
     ends = SystemClock().now() + duration(expires) if expires else None
-    token = _add_here(options, name, role, ends) if _acts_here(options) else _add_by_deck(options, name, role, ends)
+    token = _add_here(options, name, role, ends) if acts_here(options) else _add_by_deck(options, name, role, ends)
     if options.is_table:
         say(token["secret"])
         note(options, f"{name}: {role}. The secret is not shown again.")
@@ -82,8 +76,8 @@ def list_tokens(context: typer.Context) -> None:
     Example: daemondeck token ls
     """
     options = options_of(context)
-    if _acts_here(options):
-        tokens = asyncio.run(_listed(options))
+    if acts_here(options):
+        tokens = [plain(token.as_dict()) for token in look_here(options, lambda access: access.tokens())]
     else:
         with options.deck() as deck:
             tokens = deck.get("/tokens")["items"]
@@ -97,8 +91,8 @@ def revoke(context: typer.Context, name: Name) -> None:
     Example: daemondeck token rm ci
     """
     options = options_of(context)
-    if _acts_here(options):
-        asyncio.run(_revoked(options, name))
+    if acts_here(options):
+        do_here(options, "token remove", name, lambda access: access.revoke_token(name))
     else:
         with options.deck() as deck:
             deck.delete(f"/tokens/{segment(name)}")
@@ -106,19 +100,18 @@ def revoke(context: typer.Context, name: Name) -> None:
 
 
 @app.command("link")
-def link(context: typer.Context) -> None:
+def link(
+    context: typer.Context,
+    role: Annotated[str, typer.Option(help="What the one who opens it may do: viewer, operator or admin.")] = "admin",
+) -> None:
     """Print a link that signs in one browser, once, within half an hour.
 
-    Example: daemondeck token link
+    Example: daemondeck token link --role viewer
     """
     options = options_of(context)
+    role_named(role)
     with options.deck() as deck:
-        say(deck.post("/signin-links")["url"])
-
-
-def _acts_here(options: Options) -> bool:
-    """Whether nobody runs the data, so that it is ours to change."""
-    return options.server is None and not options.is_running_here
+        say(deck.post("/signin-links", {"role": role})["url"])
 
 
 def _add_by_deck(options: Options, name: str, role: str, expires: datetime | None) -> dict[str, Any]:
@@ -129,44 +122,6 @@ def _add_by_deck(options: Options, name: str, role: str, expires: datetime | Non
 
 
 def _add_here(options: Options, name: str, role: str, expires: datetime | None) -> dict[str, Any]:
-    from daemons.access import Role
-
-    if role not in list(Role):
-        raise typer.BadParameter(f"There is no role {role}; there are {', '.join(Role)}.")
-
-    async def add_token() -> dict[str, Any]:
-        async with _access(options) as access:
-            secret, token = await access.create_token(name, Role(role), expires)
-            return {**_plain(token), "secret": secret}
-
-    return asyncio.run(add_token())
-
-
-@asynccontextmanager
-async def _access(options: Options) -> "AsyncIterator[Access]":
-    """Open the records of who may come in, with every deck kept off them."""
-    from daemons.access import Access
-    from daemons.bus import Bus
-    from daemons.database import Database
-    from daemons.schema import prepare
-
-    clock = SystemClock()
-    with held(options) as url:
-        prepare(url, options.settings.data_dir, clock)
-        async with Database(url, clock, Bus()) as database, Access(database, clock) as access:
-            yield access
-
-
-async def _listed(options: Options) -> list[dict[str, Any]]:
-    async with _access(options) as access:
-        return [_plain(token) for token in await access.tokens()]
-
-
-async def _revoked(options: Options, name: str) -> None:
-    async with _access(options) as access:
-        await access.revoke_token(name)
-
-
-def _plain(token: "TokenInfo") -> dict[str, Any]:
-    values: dict[str, Any] = token.as_dict()
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+    wanted = role_named(role)
+    secret, token = do_here(options, "token add", name, lambda access: access.create_token(name, wanted, expires))
+    return {**plain(token.as_dict()), "secret": secret}

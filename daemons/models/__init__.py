@@ -36,6 +36,7 @@ from daemons.models.notices import (
 )
 from daemons.models.people import (
     AuditTable,
+    MilestoneTable,
     SessionTable,
     SigninCodeTable,
     TokenTable,
@@ -68,6 +69,7 @@ __all__ = [
     "LogTable",
     "ManagerTable",
     "MetricTable",
+    "MilestoneTable",
     "NoticeTargetTable",
     "OperationItemTable",
     "OperationTable",

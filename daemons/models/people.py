@@ -64,6 +64,15 @@ class SigninCodeTable(Base):
     spent_at: Mapped[datetime | None]
 
 
+class MilestoneTable(Base):
+    """What is done once for these data, and not again."""
+
+    __tablename__ = "milestones"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    reached_at: Mapped[datetime]
+
+
 class AuditTable(Base):
     """Who did what, from where."""
 

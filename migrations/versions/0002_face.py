@@ -81,6 +81,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name="uq_users_name"),
     )
     op.create_table(
+        "milestones",
+        sa.Column("name", sa.String(40), nullable=False),
+        sa.Column("reached_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_milestones"),
+    )
+    # Who has worked with the deck before needs no first steps.
+    op.execute(
+        "INSERT INTO milestones (name, reached_at) SELECT 'first run', CURRENT_TIMESTAMP"
+        " WHERE EXISTS (SELECT 1 FROM audit)"
+    )
+    op.create_table(
         "schedules",
         sa.Column("id", sa.String(36), nullable=False),
         sa.Column("name", sa.String(63), nullable=False),
@@ -217,6 +228,7 @@ def downgrade() -> None:
         "notice_targets",
         "schedule_runs",
         "schedules",
+        "milestones",
         "users",
         "views",
         "operation_items",

@@ -22,7 +22,10 @@ NO_COMMAND = {
     "GET /metrics": "asked by Prometheus",
     "GET /api/openapi.json": "for programs that write programs",
     "GET /api/health": "`daemondeck doctor` is not there yet",
-    "POST /api/sessions/end-all": "`daemondeck user` is not there yet",
+    "POST /api/events/ticket": "for pages of other programs; commands send a header",
+    "POST /api/me/password": "asks a person for the old one; `daemondeck user reset-password` is for the host",
+    "POST /api/me/sessions/end-others": "about browsers; commands have no session",
+    "DELETE /api/me/sessions/{id}": "about browsers; commands have no session",
 }
 """Calls without a command line, and why."""
 NO_CALL = {
@@ -31,6 +34,13 @@ NO_CALL = {
     "/signout": "ends a session of a browser; programs have tokens",
 }
 """Buttons without a call, and why."""
+OWN_AFFAIRS = {
+    "POST /api/events/ticket",
+    "POST /api/me/password",
+    "POST /api/me/sessions/end-others",
+    "DELETE /api/me/sessions/{id}",
+}
+"""What also a viewer may do: it concerns nobody else."""
 OPEN = ("/healthz", "/readyz", "/metrics")
 
 
@@ -94,6 +104,6 @@ def test_no_exception_outlives_its_reason() -> None:
 
 
 def test_looking_needs_less_than_changing() -> None:
-    careless = [told(call) for call in CALLS if call.method != "GET" and call.role is Role.VIEWER]
+    careless = {told(call) for call in CALLS if call.method != "GET" and call.role is Role.VIEWER}
 
-    assert careless == []
+    assert careless == OWN_AFFAIRS

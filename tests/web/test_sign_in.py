@@ -131,8 +131,19 @@ async def test_a_bad_token_is_no_token(guest: httpx2.AsyncClient, token: str) ->
     assert answer.status_code == 401
 
 
-async def test_a_token_in_the_address_is_not_looked_at(guest: httpx2.AsyncClient, token: str) -> None:
-    assert (await guest.get(f"/api/daemons?token={token}")).status_code == 401
+@pytest.mark.parametrize("path", ["/api/daemons?token=", "/jobs?q=x&apikey=", "/signin?access_token="])
+async def test_a_token_in_an_address_is_refused_and_put_on_record_without_it(
+    guest: httpx2.AsyncClient, token: str, service: Service, path: str
+) -> None:
+    answer = await guest.get(path + token)
+
+    assert answer.status_code == 403
+    assert "Authorization: Bearer" in answer.text
+    assert token not in answer.text
+    row = await service.database.fetch_one(select(AuditTable.__table__))
+    assert row is not None
+    assert (row.who, row.origin, row.action, row.outcome) == ("nobody", "127.0.0.1", "secret in an address", "refused")
+    assert token not in str(row)
 
 
 async def test_a_bad_token_is_not_helped_by_a_good_cookie(browser: httpx2.AsyncClient) -> None:
@@ -182,7 +193,7 @@ async def test_who_changed_what_is_on_record(program: httpx2.AsyncClient, servic
     rows = await service.database.fetch(select(AuditTable.__table__))
 
     assert [(row.who, row.origin, row.action, row.target, row.outcome) for row in rows] == [
-        ("owner", "127.0.0.1", "POST", "/api/daemons/talker/start", "202")
+        ("owner", "127.0.0.1", "daemon start", "talker", "done")
     ]
 
 

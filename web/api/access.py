@@ -1,14 +1,16 @@
-"""Calls about who may come in, for admins only."""
+"""Calls about tokens, sign-in links, sessions and tickets."""
+
+from datetime import timedelta
 
 from pydantic import AwareDatetime, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daemons.access import CODE_LIFE, Role
+from daemons.access import CODE_LIFE, TICKET_SECONDS, Role
 from web.api import shapes
 from web.api.calls import Call
 from web.api.daemons import Name
-from web.context import own_address, service
+from web.context import own_address, service, viewer
 from web.encoding import JsonResponse, Listing
 from web.parsing import Body
 
@@ -25,6 +27,30 @@ class NewLink(Body):
     """A sign-in link."""
 
     role: Role = Field(Role.ADMIN, description="What the one who opens it may do.")
+
+
+class SessionShape(shapes.Shape):
+    """A browser that is signed in."""
+
+    id: str
+    user: str
+    role: Role
+    origin: str | None
+    created_at: AwareDatetime
+    last_seen: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class SessionPage(shapes.Shape):
+    items: list[SessionShape]
+    next: None
+
+
+class TicketShape(shapes.Shape):
+    """What lets one socket in, once."""
+
+    ticket: str
+    expires_at: AwareDatetime
 
 
 async def list_tokens(request: Request) -> Response:
@@ -47,8 +73,23 @@ async def create_link(request: Request, body: NewLink) -> Response:
     return JsonResponse({"url": f"{own_address(request.scope)}/signin?code={code}", "expires_at": expires_at}, 201)
 
 
+async def list_sessions(request: Request) -> Response:
+    return Listing([session.as_dict() for session in await service(request).access.sessions()])
+
+
+async def end_session(request: Request) -> Response:
+    await service(request).access.end_session(request.path_params["id"])
+    return Response(status_code=204)
+
+
 async def end_sessions(request: Request) -> Response:
     return JsonResponse({"ended": await service(request).access.sign_out_everywhere()})
+
+
+async def give_ticket(request: Request) -> Response:
+    ticket = service(request).access.ticket(viewer(request))
+    expires_at = service(request).clock.now() + timedelta(seconds=TICKET_SECONDS)
+    return JsonResponse({"ticket": ticket, "expires_at": expires_at}, 201)
 
 
 CALLS = [
@@ -91,5 +132,41 @@ CALLS = [
         command="daemondeck token link",
         needs=Role.ADMIN,
     ),
-    Call("POST", "/api/sessions/end-all", end_sessions, "Sign everybody out.", shapes.EndedShape, needs=Role.ADMIN),
+    Call(
+        "GET",
+        "/api/sessions",
+        list_sessions,
+        "Browsers that are signed in.",
+        SessionPage,
+        command="daemondeck user sessions",
+        needs=Role.ADMIN,
+    ),
+    Call(
+        "DELETE",
+        "/api/sessions/{id}",
+        end_session,
+        "Sign one browser out.",
+        None,
+        204,
+        command="daemondeck user sign-out {id}",
+        needs=Role.ADMIN,
+    ),
+    Call(
+        "POST",
+        "/api/sessions/end-all",
+        end_sessions,
+        "Sign everybody out.",
+        shapes.EndedShape,
+        command="daemondeck user sign-out --all",
+        needs=Role.ADMIN,
+    ),
+    Call(
+        "POST",
+        "/api/events/ticket",
+        give_ticket,
+        "A ticket that lets one socket in by ?ticket=, once, within 30 seconds.",
+        TicketShape,
+        201,
+        needs=Role.VIEWER,
+    ),
 ]

@@ -13,7 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from daemons.access import Role
-from web.context import require
+from web.actions import action_of
+from web.context import ACTION, require, tell_target
 from web.parsing import Body, NoBody, NoQuery, Query, read_body, read_query
 from web.security import SAFE_METHODS
 
@@ -63,11 +64,14 @@ class Call:
         names = {hint: name for name, hint in get_type_hints(self.handler).items()}
 
         async def endpoint(request: Request) -> Response:
+            request.scope[ACTION] = action_of(f"{self.method} {self.path}")
             require(request, self.role)
             # Read also where nothing is taken: an unknown name is refused everywhere.
             asked: dict[type[BaseModel], BaseModel] = {query: read_query(request, query)}
             if body is not None:
-                asked[body] = await read_body(request, body)
+                asked[body] = taken = await read_body(request, body)
+                if isinstance(name := getattr(taken, "name", None), str):
+                    tell_target(request, name)
             return await self.handler(request, **{names[kind]: value for kind, value in asked.items() if kind in names})
 
         return Route(self.path, endpoint, methods=[self.method], name=f"{self.method} {self.path}")

@@ -27,6 +27,7 @@ class EventsQuery(Query):
     job: str | None = Field(None, description="Only this job and its log.")
     since: int | None = Field(None, ge=0, description="The last `seq` that was seen, to resume there.")
     boot: str = Field("", description="The `boot` of the hello it was seen after.")
+    ticket: str = Field("", description="From POST /api/events/ticket, where no header can be sent.", repr=False)
 
     @field_validator("topics", mode="before")
     @classmethod

@@ -8,7 +8,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from daemons.access import Role
-from web.context import require, templates
+from web.actions import action_of
+from web.context import ACTION, require, templates
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Form:
         """Return the route that serves the form."""
 
         async def endpoint(request: Request) -> Response:
+            request.scope[ACTION] = action_of(self.call or f"POST {self.path}")
             require(request, self.needs)
             return await self.handler(request)
 

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from daemons.access import Role, SignInRefused
 from daemons.errors import Invalid
 from daemons.passwords import TooManyTries
-from web.authentication import give_cookie, take_cookie
+from web.authentication import cookie_name, give_cookie, take_cookie
 from web.context import origin_of, service, templates, viewer
 from web.pages.forms import Form, back_to, own_page
 from web.parsing import read_form
@@ -15,21 +15,21 @@ from web.problems import status_of
 
 
 async def show_signin(request: Request) -> Response:
-    return _page(request, code=request.query_params.get("code"), next=request.query_params.get("next", ""))
+    return await _page(request, code=request.query_params.get("code"), next=request.query_params.get("next", ""))
 
 
 async def sign_in(request: Request) -> Response:
-    form = await read_form(request, names=["code", "password", "next"])
+    form = await read_form(request, names=["code", "name", "password", "next"])
     access, origin = service(request).access, origin_of(request.scope)
     try:
         if "code" in form:
             cookie = await access.sign_in_with_code(form["code"], origin=origin)
         elif "password" in form:
-            cookie = await access.sign_in_with_password(form["password"], origin=origin)
+            cookie = await access.sign_in_with_password(form["password"], origin=origin, name=form.get("name", ""))
         else:
             raise Invalid("Sign in with a link or with the password.")
     except (SignInRefused, TooManyTries) as error:
-        return _refused(request, error, form.get("next", ""))
+        return await _refused(request, error, form.get("next", ""), form.get("name", ""))
     answer = back_to(request, own_page(form.get("next", "/")))
     give_cookie(answer, request.scope, cookie)
     return answer
@@ -44,24 +44,35 @@ async def sign_out(request: Request) -> Response:
     return answer
 
 
-def _refused(request: Request, error: SignInRefused | TooManyTries, next: str) -> Response:
+async def _refused(request: Request, error: SignInRefused | TooManyTries, next: str, name: str) -> Response:
     problem = f"{error.message} {error.remedy or ''}".strip()
-    answer = _page(request, problem=problem, next=next, status=status_of(error))
+    answer = await _page(request, problem=problem, next=next, name=name, status=status_of(error))
     if isinstance(error, TooManyTries):
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer
 
 
-def _page(
-    request: Request, *, code: str | None = None, problem: str | None = None, next: str = "", status: int = 200
+async def _page(
+    request: Request,
+    *,
+    code: str | None = None,
+    problem: str | None = None,
+    next: str = "",
+    name: str = "",
+    status: int = 200,
 ) -> Response:
+    access = service(request).access
+    cookie = request.cookies.get(cookie_name(request.scope))
     return templates(request).page(
         "pages/signin.html",
         status,
         viewer=None,
         code=code,
-        password_login=service(request).access.takes_password,
+        mode=access.mode,
+        password_login=await access.takes_password(),
+        ended_at=await access.ended_at(cookie) if cookie else None,
         problem=problem,
+        name=name[:100],
         next=own_page(next) if next else "",
     )
 

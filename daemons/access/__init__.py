@@ -1,102 +1,75 @@
-"""Who may come in: sessions, tokens, sign-in codes and the password, and the record of who did what.
+"""Who may come in: people, sessions, tokens, tickets and sign-in codes, and the record of who did what.
 
 Secrets are random or hashed with Argon2; the database holds only digests, so a copy of it opens no door.
 """
 
 import asyncio
-import hashlib
 import hmac
-import os
 import secrets
 import uuid
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from sqlalchemy import Row, delete, insert, or_, select, update
 
+from daemons.access.first_run import FirstRun
+from daemons.access.identities import (
+    ANYONE,
+    OWNER,
+    Identity,
+    Role,
+    SessionInfo,
+    SignInRefused,
+    TokenInfo,
+    UserInfo,
+)
+from daemons.access.record import Seldom, digest_of, record_audit
+from daemons.access.session_rows import (
+    SESSION_IDLE,
+    SESSION_LIFE,
+    expiry,
+    of_same_person,
+    open_session,
+    open_session_of,
+    session_info,
+)
+from daemons.access.tickets import TICKET_SECONDS, Tickets
+from daemons.access.token_file import TOKEN_PREFIX, new_token, read_or_make_token
+from daemons.access.users import Users, tidy
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.database.transaction import Transaction
-from daemons.errors import Conflict, Denied, Fatal, NotFound
+from daemons.errors import Conflict, Denied, NotFound
 from daemons.events import SessionEnded
-from daemons.models import AuditTable, SessionTable, SigninCodeTable, TokenTable
+from daemons.models import AuditTable, SessionTable, SigninCodeTable, TokenTable, UserTable
 from daemons.passwords import PasswordVerifier, Throttle
 
-AuthMode = Literal["token", "password", "none"]
+__all__ = [
+    "ANYONE",
+    "CODE_LIFE",
+    "OWNER",
+    "SESSION_IDLE",
+    "SESSION_LIFE",
+    "TICKET_SECONDS",
+    "Access",
+    "AuthMode",
+    "Identity",
+    "Role",
+    "SessionInfo",
+    "SignInRefused",
+    "TokenInfo",
+    "UserInfo",
+]
+
+AuthMode = Literal["token", "password", "proxy", "none"]
 
 CODE_LIFE = timedelta(minutes=30)
-SESSION_LIFE = timedelta(days=30)
-SESSION_IDLE = timedelta(days=7)
 SEEN_EVERY = timedelta(hours=1)
 """How stale `last_seen` and `last_used_at` may be: reading a page must not be a write."""
 AUDIT_LIFE = timedelta(days=365)
-TOKEN_PREFIX = "dd_"  # noqa: S105 - what tells our tokens from other programs' in a leak scan
-
-
-class Role(StrEnum):
-    """What somebody may do, least first."""
-
-    VIEWER = "viewer"  #: look
-    OPERATOR = "operator"  #: and command daemons and jobs
-    ADMIN = "admin"  #: and hand out tokens and sign-in links
-
-    @property
-    def rank(self) -> int:
-        return _RANKS[self]
-
-
-_RANKS = {role: rank for rank, role in enumerate(Role)}
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Somebody who was let in; `id` is the session or token that can be revoked, None when nothing can."""
-
-    name: str
-    role: Role
-    id: str | None = None
-    is_session: bool = False
-
-    @property
-    def may_command(self) -> bool:
-        return self.role is not Role.VIEWER
-
-
-OWNER = Identity("owner", Role.ADMIN)
-ANYONE = Identity("anyone", Role.ADMIN)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenInfo:
-    """A token without its secret."""
-
-    id: str
-    name: str
-    role: Role
-    created_at: datetime
-    last_used_at: datetime | None
-    expires_at: datetime | None
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "name": self.name,
-            "role": self.role.value,
-            "created_at": self.created_at,
-            "last_used_at": self.last_used_at,
-            "expires_at": self.expires_at,
-        }
-
-
-class SignInRefused(Denied):
-    """That did not sign you in."""
-
-    code = "ERR_SIGN_IN_REFUSED"
 
 
 class Access:
@@ -111,22 +84,31 @@ class Access:
         password: str | None = None,
         token: str | None = None,
         token_file: Path | None = None,
+        proxy_default: Role = Role.VIEWER,
+        proxy_roles: Mapping[str, Role] | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._auth = auth
         self._password = password
         self._token_file = token_file
-        self._fixed_digests = [_digest(token)] if token else []
+        self._fixed_digests = [digest_of(token)] if token else []
+        self._owner_hash: str | None = None
+        self._proxy_default = proxy_default
+        self._proxy_roles = {group.casefold(): role for group, role in (proxy_roles or {}).items()}
         self._verifier = PasswordVerifier()
         self._throttle = Throttle(clock)
+        self._strangers = Seldom(clock)
+        self._tickets = Tickets(clock)
+        self.users = Users(database, self._verifier)
+        self.first_run = FirstRun(database)
 
     async def __aenter__(self) -> Self:
         if self._password is not None:
-            await self._verifier.learn(self._password)
+            self._owner_hash = await self._verifier.learn(self._password)
         self._password = None
         if self._token_file is not None:
-            self._fixed_digests.append(_digest(await asyncio.to_thread(_read_or_make_token, self._token_file)))
+            self._fixed_digests.append(digest_of(await asyncio.to_thread(read_or_make_token, self._token_file)))
         await self.sweep()
         return self
 
@@ -141,9 +123,18 @@ class Access:
         return self._auth == "none"
 
     @property
-    def takes_password(self) -> bool:
+    def mode(self) -> AuthMode:
+        """How people sign in."""
+        return self._auth
+
+    @property
+    def has_owner_password(self) -> bool:
+        """Whether the settings hold a password, which is the owner's."""
+        return self._owner_hash is not None
+
+    async def takes_password(self) -> bool:
         """Whether the sign-in page asks for a password; links work besides it."""
-        return self._verifier.is_ready
+        return self.has_owner_password or await self.users.have_passwords()
 
     # Coming in.
 
@@ -152,7 +143,7 @@ class Access:
         code = secrets.token_urlsafe(24)
 
         def unit(tx: Transaction) -> None:
-            values = {"digest": _digest(code), "role": role.value, "expires_at": tx.now + CODE_LIFE}
+            values = {"digest": digest_of(code), "role": role.value, "expires_at": tx.now + CODE_LIFE}
             tx.execute(insert(SigninCodeTable).values(values))
 
         await self._database.write(unit)
@@ -164,7 +155,7 @@ class Access:
         def unit(tx: Transaction) -> str | None:
             spend = (
                 update(SigninCodeTable)
-                .where(SigninCodeTable.digest == _digest(code), SigninCodeTable.spent_at.is_(None))
+                .where(SigninCodeTable.digest == digest_of(code), SigninCodeTable.spent_at.is_(None))
                 .where(SigninCodeTable.expires_at > tx.now)
                 .values(spent_at=tx.now)
                 .returning(SigninCodeTable.role)
@@ -174,7 +165,7 @@ class Access:
                 record_audit(tx, "nobody", origin, "sign in with a link", None, "refused")
                 return None
             record_audit(tx, OWNER.name, origin, "sign in with a link", None, "done")
-            return _open_session(tx, Role(role))
+            return open_session(tx, Role(role), origin)
 
         cookie = await self._database.write(unit)
         if cookie is None:
@@ -184,36 +175,88 @@ class Access:
             )
         return cookie
 
-    async def sign_in_with_password(self, password: str, *, origin: str) -> str:
-        """Check `password` and return the cookie of a new session. Raises SignInRefused or TooManyTries."""
+    async def sign_in_with_password(self, password: str, *, origin: str, name: str = "") -> str:
+        """Check the password of `name`, or the owner's, and return the cookie of a new session.
+
+        Raises SignInRefused or TooManyTries. Neither the answer nor its time tells whether there is such a user.
+        """
+        name = tidy(name) or OWNER.name
         # Counted before it is checked: a thousand tries at once are a thousand failures, not one.
-        self._throttle.count(origin)
-        is_right = await self._verifier.accepts(password)
+        self._throttle.count(origin, name[:64])
+        user, known = await self.users.password_hash(name)
+        if name == OWNER.name:
+            known = self._owner_hash
+        is_right = await self._verifier.accepts(known, password) and known is not None
+        renewed = await self._verifier.renewed(known, password) if is_right and known and user else None
 
         def unit(tx: Transaction) -> str | None:
             outcome = "done" if is_right else "refused"
-            record_audit(tx, OWNER.name if is_right else "nobody", origin, "sign in with the password", None, outcome)
-            return _open_session(tx, Role.ADMIN) if is_right else None
+            record_audit(tx, name if is_right else "nobody", origin, "sign in with a password", name[:64], outcome)
+            if not is_right:
+                return None
+            if user is None:
+                return open_session(tx, Role.ADMIN, origin)
+            return open_session_of(tx, user, known, renewed, origin)
 
         cookie = await self._database.write(unit)
         if cookie is None:
-            raise SignInRefused("That is not the password.")
-        self._throttle.forget(origin)
+            raise SignInRefused("The name or the password is not right.")
+        self._throttle.forget(origin, name[:64])
         return cookie
+
+    async def change_own_password(self, identity: Identity, old: str, new: str, *, origin: str) -> None:
+        """Give who asks another password and end their other sessions. Raises Denied, WeakPassword, TooManyTries."""
+        if identity.user_id is None or not identity.is_session:
+            raise Conflict(
+                f"{identity.name} has no password here.",
+                remedy="The owner's password is in the settings; programs have tokens.",
+                code="ERR_NO_PASSWORD",
+            )
+        self._throttle.count(origin, identity.name)
+        _, known = await self.users.password_hash(identity.name)
+        if known is not None and not await self._verifier.accepts(known, old):
+            raise Denied("The old password is not right.", code="ERR_WRONG_PASSWORD")
+        self._throttle.forget(origin, identity.name)
+        await self.users.set_password(identity.name, new, keep_session=identity.id)
+
+    async def vouched(self, name: str, groups: Sequence[str] = ()) -> Identity:
+        """Return who a trusted proxy says is there. Raises Invalid for a name that nobody may have."""
+        roles = [role for group in groups if (role := self._proxy_roles.get(group.strip().casefold()))]
+        told = max(roles, key=lambda role: role.rank, default=self._proxy_default) if self._proxy_roles else None
+        user = await self.users.seen(name, self._proxy_default, told)
+        return Identity(user.name, user.role, user.id, user_id=user.id)
+
+    def ticket(self, identity: Identity) -> str:
+        """Return what lets one socket of `identity` in, once, within TICKET_SECONDS."""
+        return self._tickets.give(identity)
+
+    async def spend_ticket(self, ticket: str) -> Identity | None:
+        """Return who the ticket was given to, if they still stand."""
+        identity = self._tickets.spend(ticket)
+        ended = await self.ended({identity.id}) if identity and identity.id else set()
+        return None if ended else identity
 
     async def session(self, cookie: str) -> Identity | None:
         """Return who holds the session of `cookie`, or None if it does not stand."""
-        row = await self._database.fetch_one(select(SessionTable).where(SessionTable.digest == _digest(cookie)))
+        row = await self._database.fetch_one(select(SessionTable).where(SessionTable.digest == digest_of(cookie)))
         if row is None or not self._session_stands(row):
             return None
         if self._clock.now() - row.last_seen > SEEN_EVERY:
             touch = update(SessionTable).where(SessionTable.id == row.id).values(last_seen=self._clock.now())
             await self._database.write(lambda tx: tx.execute(touch).rowcount, durable=False)
-        return Identity(row.user_name or OWNER.name, Role(row.role), row.id, is_session=True)
+        return Identity(row.user_name or OWNER.name, Role(row.role), row.id, is_session=True, user_id=row.user_id)
+
+    async def ended_at(self, cookie: str) -> datetime | None:
+        """Return when the session of `cookie` ended, None where it stands or nothing is known of it."""
+        row = await self._database.fetch_one(select(SessionTable).where(SessionTable.digest == digest_of(cookie)))
+        if row is None or self._session_stands(row):
+            return None
+        ended: datetime = row.revoked_at or expiry(row)
+        return ended
 
     async def bearer(self, token: str) -> Identity | None:
         """Return who holds `token`, or None if it is not good."""
-        digest = _digest(token)
+        digest = digest_of(token)
         if any(hmac.compare_digest(digest, known) for known in self._fixed_digests):
             return OWNER
         if not token.startswith(TOKEN_PREFIX):
@@ -230,22 +273,43 @@ class Access:
         """Return those of the sessions and tokens `ids` that do not stand any more, whoever ended them."""
         sessions = await self._database.fetch(select(SessionTable).where(SessionTable.id.in_(ids)))
         tokens = await self._database.fetch(select(TokenTable).where(TokenTable.id.in_(ids)))
-        standing = {row.id for row in sessions if self._session_stands(row)}
+        users = await self._database.fetch(select(UserTable.id).where(UserTable.id.in_(ids)))
+        standing = {row.id for row in sessions if self._session_stands(row)} | {row.id for row in users}
         return set(ids) - standing - {row.id for row in tokens if self._token_stands(row)}
 
     # Being put out.
+
+    async def sessions(self, identity: Identity | None = None) -> list[SessionInfo]:
+        """Return the sessions that stand, the newest first; with `identity` only their own."""
+        mine = [] if identity is None else [of_same_person(identity)]
+        rows = await self._database.fetch(
+            select(SessionTable)
+            .where(SessionTable.revoked_at.is_(None), *mine)
+            .order_by(SessionTable.created_at.desc())
+        )
+        return [session_info(row) for row in rows if self._session_stands(row)]
 
     async def sign_out(self, session_id: str) -> None:
         """End one session; its sockets close at once."""
         await self._end_sessions(SessionTable.id == session_id)
 
+    async def end_session(self, session_id: str, *, identity: Identity | None = None) -> None:
+        """End one session; with `identity` only one of their own. Raises NotFound."""
+        mine = [] if identity is None else [of_same_person(identity)]
+        if not await self._end_sessions(SessionTable.id == session_id, *mine):
+            raise NotFound("There is no such session, or it ended already.", code="ERR_UNKNOWN_SESSION")
+
+    async def end_others(self, identity: Identity) -> int:
+        """End the other sessions of the same person; return how many there were."""
+        return await self._end_sessions(of_same_person(identity), SessionTable.id != (identity.id or ""))
+
     async def sign_out_everywhere(self) -> int:
         """End every session; return how many there were."""
         return await self._end_sessions(SessionTable.id.is_not(None))
 
-    async def _end_sessions(self, which: Any) -> int:
+    async def _end_sessions(self, *which: Any) -> int:
         def unit(tx: Transaction) -> int:
-            end = update(SessionTable).where(which, SessionTable.revoked_at.is_(None)).values(revoked_at=tx.now)
+            end = update(SessionTable).where(*which, SessionTable.revoked_at.is_(None)).values(revoked_at=tx.now)
             ids = tx.execute(end.returning(SessionTable.id)).scalars().all()
             for session_id in ids:
                 tx.announce(SessionEnded(session_id))
@@ -257,7 +321,7 @@ class Access:
 
     async def create_token(self, name: str, role: Role, expires_at: datetime | None = None) -> tuple[str, TokenInfo]:
         """Make a token and return its secret, which is never shown again. Raises Conflict for a taken name."""
-        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        secret = new_token()
         token_id = str(uuid.uuid4())
 
         def unit(tx: Transaction) -> TokenInfo:
@@ -267,7 +331,7 @@ class Access:
             # A revoked token gives its name back.
             tx.execute(delete(TokenTable).where(TokenTable.name == name))
             info = TokenInfo(token_id, name, role, tx.now, None, expires_at)
-            tx.execute(insert(TokenTable).values({**info.as_dict(), "digest": _digest(secret)}))
+            tx.execute(insert(TokenTable).values({**info.as_dict(), "digest": digest_of(secret)}))
             return info
 
         return secret, await self._database.write(unit)
@@ -303,6 +367,11 @@ class Access:
         """Keep who did what, from where, and how it ended."""
         await self._database.write(lambda tx: record_audit(tx, who, origin, action, target, outcome), durable=False)
 
+    async def record_stranger(self, origin: str, action: str, target: str | None) -> None:
+        """Keep that somebody unknown was refused, as long as it is not too often."""
+        if self._strangers.takes_one():
+            await self.record("nobody", origin, action, target, "refused")
+
     async def sweep(self) -> None:
         """Delete what nobody can use any more, and the oldest of the record."""
 
@@ -315,56 +384,7 @@ class Access:
         await self._database.write(unit, durable=False)
 
     def _session_stands(self, row: Row[Any]) -> bool:
-        now = self._clock.now()
-        return row.revoked_at is None and now < row.created_at + SESSION_LIFE and now < row.last_seen + SESSION_IDLE
+        return row.revoked_at is None and self._clock.now() < expiry(row)
 
     def _token_stands(self, row: Row[Any]) -> bool:
         return row.revoked_at is None and (row.expires_at is None or self._clock.now() < row.expires_at)
-
-
-def record_audit(tx: Transaction, who: str, origin: str, action: str, target: str | None, outcome: str) -> None:
-    """Keep who did what, in the transaction that does it."""
-    values = {
-        "at": tx.now,
-        "who": who[:100],
-        "origin": origin[:100],
-        "action": action[:100],
-        "target": target and target[:255],
-        "outcome": outcome[:40],
-    }
-    tx.execute(insert(AuditTable).values(values))
-
-
-def _open_session(tx: Transaction, role: Role) -> str:
-    cookie = secrets.token_urlsafe(32)
-    values = {
-        "id": str(uuid.uuid4()),
-        "digest": _digest(cookie),
-        "role": role.value,
-        "user_name": OWNER.name,
-        "created_at": tx.now,
-        "last_seen": tx.now,
-    }
-    tx.execute(insert(SessionTable).values(values))
-    return cookie
-
-
-def _digest(secret: str) -> str:
-    # Plain SHA-256 is enough for 192 random bits and more; only the password needs a slow hash.
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
-
-
-def _read_or_make_token(path: Path) -> str:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        if path.is_symlink():
-            raise Fatal(f"{path} is a link to another file.", remedy="Delete it.") from None
-        path.chmod(0o600)
-        if token := path.read_text("utf-8").strip():
-            return token
-        raise Fatal(f"{path} is empty.", remedy="Delete it; a new token is made at the next start.") from None
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        file.write(token + "\n")
-    return token
