@@ -5,10 +5,12 @@ Whatever is wrong is refused with a sentence that names it.
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import HTTPConnection, Request
 
 from daemons.errors import Invalid, UnknownName
@@ -28,6 +30,23 @@ class Body(BaseModel):
     """The JSON object that a call takes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _no_number(value: object) -> object:
+    # Else a number is taken for seconds since 1970, which the schema does not say.
+    if isinstance(value, datetime) or (isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", value)):
+        return value
+    raise ValueError("write it as 2026-01-31T07:00:00+01:00")
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+"""A time with its offset."""
+Length = Annotated[
+    timedelta,
+    Field(gt=timedelta(0)),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "duration"}, {"type": "number", "exclusiveMinimum": 0}]}),
+]
+"""Seconds, or ISO 8601 (PT1H)."""
 
 
 class NoQuery(Query):

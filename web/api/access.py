@@ -12,7 +12,7 @@ from web.api.calls import Call
 from web.api.daemons import Name
 from web.context import own_address, service, viewer
 from web.encoding import JsonResponse, Listing
-from web.parsing import Body
+from web.parsing import Body, Moment
 
 
 class NewToken(Body):
@@ -20,7 +20,7 @@ class NewToken(Body):
 
     name: Name
     role: Role = Role.OPERATOR
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class NewLink(Body):

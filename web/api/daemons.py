@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,7 +18,7 @@ from web.api.calls import Call
 from web.api.paging import LIMIT_MOST, ListQuery, cursor_of, next_id, place_of
 from web.context import service
 from web.encoding import JsonResponse, Listing
-from web.parsing import Body, Query
+from web.parsing import Body, Length, Moment, Query
 from web.problems import problem
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
@@ -53,8 +53,8 @@ class Stop(Body):
 class Pause(Body):
     """How long to pause: for a time, until a time, or until resumed."""
 
-    for_: timedelta | None = Field(None, alias="for", gt=timedelta(0), description="Seconds, or ISO 8601 (PT1H).")
-    until: AwareDatetime | None = None
+    for_: Length | None = Field(None, alias="for", description="Seconds, or ISO 8601 (PT1H).")
+    until: Moment | None = None
     reason: str | None = Field(None, max_length=500)
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from web.api import shapes
 from web.api.calls import Call
 from web.context import service
 from web.encoding import JsonResponse
-from web.parsing import Query
+from web.parsing import Moment, Query
 
 DAYS = 7
 
@@ -18,7 +18,7 @@ DAYS = 7
 class StatisticsQuery(Query):
     """Over which time."""
 
-    since: AwareDatetime | None = Field(None, description=f"Jobs that ended since then; default: {DAYS} days ago.")
+    since: Moment | None = Field(None, description=f"Jobs that ended since then; default: {DAYS} days ago.")
 
 
 class DurationsShape(shapes.Shape):
