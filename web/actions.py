@@ -7,7 +7,7 @@ def action_of(call: str) -> str:
     """Return "daemon start" for "POST /api/daemons/{name}/start", "token remove" for "DELETE /api/tokens/{name}"."""
     method, _, path = call.partition(" ")
     words = [word for word in path.removeprefix("/api").split("/") if word and not word.startswith("{")]
-    if not words:
-        return method
+    if not path.startswith("/api/"):
+        return " ".join(words) or method
     noun = words[0] if words[0] == "me" else words[0].removesuffix("s")
     return " ".join([noun, *words[1:]] if len(words) > 1 else [noun, _VERBS.get(method, method)])

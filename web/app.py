@@ -31,7 +31,7 @@ from web.assets import Assets
 from web.authentication import Authentication
 from web.context import Context
 from web.live import Hub
-from web.pages import appearance, signin
+from web.pages import appearance, people, signin, welcome
 from web.pages import daemons as daemon_pages
 from web.pages import describe as describe_pages
 from web.pages import inbox as inbox_pages
@@ -110,4 +110,6 @@ def _routes(assets: Assets) -> list[BaseRoute]:
         *job_pages.ROUTES,
         *describe_pages.ROUTES,
         *inbox_pages.ROUTES,
+        *people.ROUTES,
+        *welcome.ROUTES,
     ]

@@ -38,7 +38,7 @@ from daemons.access.session_rows import (
 )
 from daemons.access.tickets import TICKET_SECONDS, Tickets
 from daemons.access.token_file import TOKEN_PREFIX, new_token, read_or_make_token
-from daemons.access.users import Users, tidy
+from daemons.access.users import Users, check_token_name, tidy
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.database.transaction import Transaction
@@ -320,7 +320,8 @@ class Access:
     # Tokens for programs.
 
     async def create_token(self, name: str, role: Role, expires_at: datetime | None = None) -> tuple[str, TokenInfo]:
-        """Make a token and return its secret, which is never shown again. Raises Conflict for a taken name."""
+        """Make a token and return its secret, which is never shown again. Raises Invalid or Conflict."""
+        check_token_name(name)
         secret = new_token()
         token_id = str(uuid.uuid4())
 

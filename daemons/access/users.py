@@ -15,6 +15,7 @@ from daemons.events import SessionEnded
 from daemons.models import SessionTable, UserTable
 from daemons.passwords import PasswordVerifier, check_strength
 
+PROGRAM_NAME = r"[a-z][a-z0-9_-]{0,62}"
 USER_NAME = r"[a-z0-9][a-z0-9._@+-]{0,62}"
 
 
@@ -141,6 +142,14 @@ def checked_name(name: str) -> str:
     if tidied in RESERVED_NAMES:
         raise Conflict(f"The name {tidied} is taken by the deck itself.", code="ERR_NAME_TAKEN")
     return tidied
+
+
+def check_token_name(name: str) -> None:
+    """Raise Invalid for a name that no token may have."""
+    if not re.fullmatch(PROGRAM_NAME, name):
+        raise Invalid(
+            "A token's name has at most 63 of a-z, 0-9, _ and - and begins with a letter.", code="ERR_INVALID_NAME"
+        )
 
 
 def end_sessions_of(tx: Transaction, user_id: str, *, keep: str | None = None) -> None:

@@ -26,6 +26,10 @@ PAGES = {
     "failed-job": "/jobs/{parent}",
     "running-job": "/jobs/{gated}",
     "descriptions": "/descriptions",
+    "people": "/people",
+    "welcome": "/welcome",
+    "welcome-folder": "/welcome?step=2",
+    "welcome-demo": "/welcome?step=3",
     "not-found": "/daemons/nobody",
 }
 OUTSIDE = {"signin": "/signin", "signin-by-link": "/signin?code=abc"}

@@ -32,6 +32,7 @@ NO_CALL = {
     "/signin": "makes a session of a browser; programs have tokens",
     "/appearance": "is the browser's own affair: a cookie",
     "/signout": "ends a session of a browser; programs have tokens",
+    "/welcome/end": "ends the first steps of a person at a browser",
 }
 """Buttons without a call, and why."""
 OWN_AFFAIRS = {

@@ -72,6 +72,7 @@ async def test_after_sign_in_the_browser_goes_where_it_wanted(guest: httpx2.Asyn
 
 @pytest.mark.parametrize("next", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
 async def test_a_link_cannot_lead_elsewhere(guest: httpx2.AsyncClient, service: Service, next: str) -> None:
+    await service.access.first_run.end()
     code = await service.access.new_code()
 
     answer = await guest.post("/signin", data={"code": code, "next": next}, headers=OWN)

@@ -47,7 +47,7 @@ def test_a_page_is_not_kept_by_browsers(templates: Templates) -> None:
 
 
 def test_nobody_unknown_gets_scripts_or_the_socket(templates: Templates) -> None:
-    html = templates.render("pages/signin.html", viewer=None, code="abc", password_login=False, problem=None, next="")
+    html = templates.render("pages/signin.html", viewer=None, code="abc", problem=None, ended_at=None, next="")
 
     assert "<script" not in html
     assert "hx-ws" not in html

@@ -30,7 +30,7 @@ async def sign_in(request: Request) -> Response:
             raise Invalid("Sign in with a link or with the password.")
     except (SignInRefused, TooManyTries) as error:
         return await _refused(request, error, form.get("next", ""), form.get("name", ""))
-    answer = back_to(request, own_page(form.get("next", "/")))
+    answer = back_to(request, await _first_page(request, cookie, own_page(form.get("next") or "/")))
     give_cookie(answer, request.scope, cookie)
     return answer
 
@@ -42,6 +42,14 @@ async def sign_out(request: Request) -> Response:
     answer = back_to(request, "/signin")
     take_cookie(answer, request.scope)
     return answer
+
+
+async def _first_page(request: Request, cookie: str, wanted: str) -> str:
+    """Return the page to begin with: the first steps, for the first admin who comes to a new deck."""
+    access = service(request).access
+    identity = await access.session(cookie)
+    is_admin = identity is not None and identity.role is Role.ADMIN
+    return "/welcome" if wanted == "/" and is_admin and await access.first_run.is_open() else wanted
 
 
 async def _refused(request: Request, error: SignInRefused | TooManyTries, next: str, name: str) -> Response:
