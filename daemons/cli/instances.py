@@ -8,7 +8,7 @@ from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.names import complete_daemons, complete_types
 from daemons.cli.options import Options, options_of
-from daemons.cli.printing import Columns, complain, one_line, say, show, show_one
+from daemons.cli.printing import Columns, complain, confirm, one_line, say, show, show_one
 from daemons.cli.switching import segment
 from daemons.cli.values import read_assignments
 
@@ -66,8 +66,7 @@ def remove_daemon(context: typer.Context, names: Names) -> None:
     Example: daemondeck daemon rm holidays
     """
     options = options_of(context)
-    if not options.yes and not typer.confirm(f"Remove {one_line(', '.join(names))} with their logs?", err=True):
-        raise CommandError(Exit.REFUSED, "Nothing was removed.", remedy="Say --yes.", code="ERR_NOT_CONFIRMED")
+    confirm(options, f"Remove {', '.join(names)} with their logs?")
     with options.deck() as deck:
         _for_each(options, deck, names, _remove)
 

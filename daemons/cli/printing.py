@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from daemons.cli.exits import Exit
+from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output
 from daemons.cli.times import here
 from daemons.clock import SystemClock
@@ -76,6 +76,15 @@ def note(options: Options, text: str) -> None:
     """Tell the person, not the program that reads the results."""
     if not options.quiet:
         typer.echo(text, err=True)
+
+
+def confirm(options: Options, question: str) -> None:
+    """Return if the person says yes, or said --yes. Raises CommandError otherwise, and where nobody can be asked."""
+    if options.yes or (sys.stdin.isatty() and typer.confirm(one_line(question), err=True)):
+        return
+    raise CommandError(
+        Exit.REFUSED, "That has to be confirmed; nothing was done.", remedy="Say --yes.", code="ERR_NOT_CONFIRMED"
+    )
 
 
 def complain(error: DaemonError, about: str | None = None) -> None:

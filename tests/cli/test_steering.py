@@ -141,7 +141,10 @@ def test_an_instance_is_added_changed_and_removed(deck: DeckRunner) -> None:
 
     assert deck.run("disable", "second").stdout == "second: disabled, stopped\n"
     assert deck.run("enable", "second", "--now").returncode == 0
-    assert deck.run("daemon", "rm", "second", "-y").returncode == 5
+    running = deck.run("daemon", "rm", "second", "-y")
+    assert (running.returncode, running.stderr.split(":")[0]) == (5, "ERR_DAEMON_RUNNING")
+    unasked = deck.run("daemon", "rm", "second")
+    assert (unasked.returncode, unasked.stderr.split(":")[0]) == (5, "ERR_NOT_CONFIRMED")
     deck.run("stop", "second")
     assert deck.run("daemon", "rm", "second", "nobody", "-y").returncode == 4
     assert deck.run("status", "second").returncode == 4
