@@ -41,6 +41,7 @@ from daemons.subprocess_work.pool import WorkerPool
 from daemons.supervisor import Supervisor
 from daemons.supervisor.calls import CallServices
 from daemons.supervisor.lifecycle import Engine
+from daemons.tallies import Tallies
 from daemons.values import MASK, DaemonRow
 from daemons.workflow import Keepers
 
@@ -83,6 +84,7 @@ class Service:
         self.keepers = Keepers(self.registry.workflows, self.database, clock)
         self.workers = WorkerPool(clock)
         self.jobs = Jobs(self.database, clock)
+        self.tallies = Tallies(self.database, clock, self.bus, self.board)
         self.questions = Questions(self.database, clock, self.bus)
         self.statistics = Statistics(self.database, clock)
         dispatcher = EmbeddedDispatcher(self.bus)
@@ -157,6 +159,7 @@ class Service:
         *,
         enabled: bool | None = None,
         auto_start: bool | None = None,
+        vital: bool | None = None,
         configuration: Mapping[str, Any] | None = None,
         configuration_revision: int | None = None,
     ) -> DaemonRow:
@@ -169,6 +172,7 @@ class Service:
             name,
             enabled=enabled,
             auto_start=auto_start,
+            vital=vital,
             configuration=configuration,
             configuration_revision=configuration_revision,
         )
@@ -189,7 +193,7 @@ class Service:
             await self.leases.join()
             stack.push_async_callback(self._leave)
             await self.roster.declare(self.registry.declared())
-            for part in (self.journal, self.readings, self.board, self.access, self.questions):
+            for part in (self.journal, self.readings, self.board, self.access, self.tallies, self.questions):
                 await stack.enter_async_context(part)
             reach("keepers opened")
             kept = timedelta(days=self.settings.retention_days)

@@ -4,8 +4,9 @@ BaseDaemon.update_status ──▶ StatusLine.update ──▶ Bus (DaemonChange
                                     └─ ≤ 100 ms later, latest wins ──▶ the daemons row
 """
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,9 +23,10 @@ from daemons.journal import Journal, record_history
 from daemons.killpoints import reach
 from daemons.leases import still_held
 from daemons.models import JOB_ID_CHARACTERS, JOB_TYPE_CHARACTERS, STATUS_CHARACTERS, DaemonTable
+from daemons.pace import PaceMeter
 from daemons.roster import Roster, UnknownDaemon
 from daemons.text import clean
-from daemons.values import Daemon, DaemonRow, Lease, Live, Progress, StatusNote
+from daemons.values import Daemon, DaemonRow, Ends, Lease, Live, Progress, StatusNote
 
 # Latest wins, also where two connections write (PostgreSQL).
 _flush = (
@@ -41,6 +43,10 @@ _flush = (
         progress=bindparam("b_progress", type_=DaemonTable.__table__.c.progress.type),
     )
 )
+
+
+_LONGEST_WORK = 100 * 365 * 86_400.0
+"""Seconds; an end beyond it is not told."""
 
 
 class _Card:
@@ -129,9 +135,12 @@ class StatusBoard:
         if card is None:
             card = self._cards[row.id] = _Card(row, live)
             self._ids[row.name] = row.id
-        elif card.row == row and card.live[1:] == live[1:]:
+            self.set_live(card, live)
             return
-        elif card.row != row:
+        live = live._replace(failures=card.live.failures, finished=card.live.finished)
+        if card.row == row and card.live[1:] == live[1:]:
+            return
+        if card.row != row:
             card.live = live
             self._bus.publish(DaemonRowChanged(row))
             return
@@ -155,7 +164,7 @@ class StatusBoard:
         card.row = row
         live = card.live
         if not row.state.is_live and card.line is None:
-            live = Live(0, status_revision=live.status_revision, last_heartbeat=live.last_heartbeat)
+            live = _silenced(live)
         self.set_live(card, live)
 
     # Writing, for the runs of this process.
@@ -175,6 +184,13 @@ class StatusBoard:
         self._revision += 1
         card.live = Live(self._revision, *live[1:])
         self._bus.publish(DaemonChanged(Daemon(card.row, card.live)))
+
+    def count_jobs(self, ended: Mapping[str, tuple[int, int]]) -> None:
+        """Show how many jobs of each daemon, by its id, failed and ended in the last day; none of those not named."""
+        for daemon_id, card in self._cards.items():
+            failures, finished = ended.get(daemon_id, (0, 0))
+            if (card.live.failures, card.live.fails_often) != (failures, failures > 0.05 * finished):
+                self.set_live(card, card.live._replace(failures=failures, finished=finished))
 
     def mark(self, line: "StatusLine", live: Live) -> None:
         """Have `live` written soon; only the newest of each daemon is."""
@@ -226,6 +242,7 @@ class StatusLine:
         """Monotonic time of the newest status, heartbeat or progress."""
         self.has_lost_lease = False
         self.is_closed = False
+        self._meter = PaceMeter()
 
     def update(self, message: object, job_id: object = None, job_type: object = None) -> None:
         """Say `message`, and which job is being watched."""
@@ -236,7 +253,7 @@ class StatusLine:
         kind = None if job_type is None else clean(str(job_type), JOB_TYPE_CHARACTERS)
         now = self._clock.now()
         old = self._card.live
-        self._set(Live(0, 0, text, job, kind, now, None, None, now, False, old.progress))
+        self._set(Live(0, 0, text, job, kind, now, None, None, now, False, *old[10:]))
         self._board.journal.note_status(self.lease, StatusNote(now, now, text, job, kind))
 
     def heartbeat(self) -> None:
@@ -249,7 +266,18 @@ class StatusLine:
         if not self.is_closed:
             progress = Progress(done, total, None if message is None else clean(message, STATUS_CHARACTERS))
             now = self._clock.now()
-            self._set(self._card.live._replace(progress=progress, last_heartbeat=now, silent=False))
+            live = self._card.live._replace(progress=progress, last_heartbeat=now, silent=False)
+            self._set(live._replace(pace=self._pace(now, progress)))
+
+    def _pace(self, now: datetime, progress: Progress) -> Ends | None:
+        at = self._clock.monotonic()
+        self._meter.observe(at, progress.done)
+        pace = self._meter.pace(at, progress.total)
+        if pace is None or pace.earliest is None or pace.latest is None:
+            return Ends(pace.per_hour) if pace else None
+        if pace.latest > _LONGEST_WORK:
+            return Ends(pace.per_hour)
+        return Ends(pace.per_hour, now + timedelta(seconds=pace.earliest), now + timedelta(seconds=pace.latest))
 
     def waiting(self, reason: str | None, until: datetime | None) -> None:
         """Say that the run sleeps on purpose until `until`; None: it is awake."""
@@ -286,10 +314,16 @@ class StatusLine:
 
     def _clear(self) -> None:
         self._revision += 1
-        cleared = Live(0, self._revision, last_heartbeat=self._card.live.last_heartbeat)
+        cleared = _silenced(self._card.live)._replace(status_revision=self._revision)
         self._card.line = None
         self._board.set_live(self._card, cleared)
         self._board.mark(self, cleared)
+
+
+def _silenced(live: Live) -> Live:
+    """Return the picture of a daemon that says nothing, because no run speaks for it."""
+    kept = {name: getattr(live, name) for name in ("status_revision", "last_heartbeat", "failures", "finished")}
+    return Live(0, **kept)
 
 
 def _parameters(lease: Lease, live: Live) -> dict[str, Any]:

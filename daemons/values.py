@@ -61,6 +61,7 @@ class DaemonRow:
     description: str
     enabled: bool
     auto_start: bool
+    vital: bool
     desired: Desired
     desired_reason: str | None
     paused_until: datetime | None
@@ -86,6 +87,14 @@ class DaemonRow:
         return {name: MASK if name in self.secret_options else value for name, value in self.configuration.items()}
 
 
+class Ends(NamedTuple):
+    """How fast work goes, and between which times it will end; None when unknown."""
+
+    rate_per_hour: float
+    ends_earliest: datetime | None = None
+    ends_latest: datetime | None = None
+
+
 class Live(NamedTuple):
     """The part of a daemon that changes with every status: replaced whole, cheap to make."""
 
@@ -100,6 +109,16 @@ class Live(NamedTuple):
     last_heartbeat: datetime | None = None
     silent: bool = False
     progress: Progress | None = None
+    pace: Ends | None = None
+    failures: int = 0
+    """Jobs of it that failed in the last day."""
+    finished: int = 0
+    """Jobs of it that ended in the last day, in whatever way."""
+
+    @property
+    def fails_often(self) -> bool:
+        """Whether more than 5 % of what ended in the last day failed."""
+        return self.failures > 0.05 * self.finished
 
 
 class Daemon(NamedTuple):
@@ -137,6 +156,7 @@ class Daemon(NamedTuple):
             "description": row.description,
             "enabled": row.enabled,
             "auto_start": row.auto_start,
+            "vital": row.vital,
             "desired": row.desired.value,
             "desired_reason": row.desired_reason,
             "paused_until": row.paused_until,
@@ -155,6 +175,8 @@ class Daemon(NamedTuple):
             "restarts": row.restarts,
             "last_error": error._asdict() if error else None,
             "progress": live.progress.as_dict() if live.progress else None,
+            "pace": live.pace._asdict() if live.pace else None,
+            "failures": live.failures,
             "configuration": row.shown_configuration,
             "configuration_revision": row.configuration_revision,
             "revision": live.revision,

@@ -11,10 +11,10 @@ A_WHILE = 30
 """Seconds. Whoever sleeps longer in a test stands there to be found asleep, and is never waited for."""
 
 FLOORS = {
-    "0": "clock errors states values events findings ids killpoints text",
+    "0": "clock errors states values events findings ids killpoints pace text",
     "1": "settings logs bus",
     "2": "models database schema",
-    "3": "common_passwords passwords access leases journal readings roster status jobs statistics questions",
+    "3": "common_passwords passwords access leases journal readings roster status jobs tallies statistics questions",
     "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
     "5a": "log_rate dispatch orders executor supervisor",
     "5b": "workflows",

@@ -31,7 +31,7 @@ from web.assets import Assets
 from web.authentication import Authentication
 from web.context import Context
 from web.live import Hub
-from web.pages import appearance, people, signin, welcome
+from web.pages import all_daemons, appearance, people, signin, welcome
 from web.pages import daemons as daemon_pages
 from web.pages import describe as describe_pages
 from web.pages import inbox as inbox_pages
@@ -106,6 +106,7 @@ def _routes(assets: Assets) -> list[BaseRoute]:
         *(call.route() for call in CALLS),
         *signin.ROUTES,
         *appearance.ROUTES,
+        *all_daemons.ROUTES,
         *daemon_pages.ROUTES,
         *job_pages.ROUTES,
         *describe_pages.ROUTES,

@@ -42,6 +42,8 @@ def fragments_of(templates: Templates, event: Event) -> tuple[Fragment, ...]:
             return job_row(templates, job), job_head(templates, job)
         case ItemChanged("descriptions", _, description):
             return (description_row(templates, description),)
+        case ItemChanged("tallies", _, tally):
+            return (tiles(templates, tally),)
         case ItemChanged("questions", _, question):
             return (question_row(templates, question),)
         case _:
@@ -72,6 +74,11 @@ def description_row(templates: Templates, description: Mapping[str, JsonValue]) 
     """Draw one described image, given as the API shows it."""
     target = f"i-{description['id']}"
     return _fragment(templates, target, 0, "partials/description_row.html", description=description)
+
+
+def tiles(templates: Templates, tally: Mapping[str, JsonValue]) -> Fragment:
+    """Draw the numbers over all jobs."""
+    return _fragment(templates, "tiles", 0, "partials/tiles.html", tally=tally)
 
 
 def question_row(templates: Templates, question: Mapping[str, JsonValue]) -> Fragment:

@@ -43,6 +43,8 @@ class Templates:
             utc=utc,
             number=wording.number,
             duration=wording.duration,
+            pace=wording.pace,
+            sparkline=wording.sparkline,
             short=wording.short,
             plain=wording.plain,
             brief=wording.brief,

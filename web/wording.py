@@ -1,13 +1,14 @@
 """How values are written for people: numbers, durations, ids, JSON."""
 
 import json
+import math
 import re
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from markupsafe import Markup, escape
 
-from daemons.values import JsonValue
+from daemons.values import Ends, JsonValue
 
 _JSON_CHARACTERS = 20_000
 _JSON_CUT = "\n… cut here: the whole value is in the API"
@@ -15,6 +16,9 @@ _BRIEF_PARTS = 4
 _BRIEF_CHARACTERS = 160
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+_SPANS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+NARROW = "\N{NARROW NO-BREAK SPACE}"
 
 
 def number(value: float) -> str:
@@ -36,6 +40,33 @@ def duration(length: timedelta) -> str:
         parts.append(f"{count} {unit}" if count else "")
     first = next(place for place, part in enumerate(parts) if part)
     return " ".join(part for part in parts[first : first + 2] if part)
+
+
+def span(least: timedelta, most: timedelta) -> str:
+    """Write a range of time in one unit: "9–20 h", "3 min"."""
+    low, high = max(0.0, least.total_seconds()), max(0.0, most.total_seconds())
+    size, unit = next(((size, unit) for size, unit in _SPANS if high >= 2 * size), (1.0, "s"))
+    ends = sorted({math.floor(low / size), max(1, math.ceil(high / size))})
+    return f"{'–'.join(f'{end:,}'.replace(',', NARROW) for end in ends)} {unit}"
+
+
+def pace(ends: Ends | None, now: datetime) -> str:
+    """Write how fast work goes and when it will end: "380/h · 9–20 h left"."""
+    if ends is None:
+        return ""
+    rate = f"{number(round(ends.rate_per_hour) if ends.rate_per_hour >= 10 else round(ends.rate_per_hour, 1))}/h"
+    if ends.ends_earliest is None or ends.ends_latest is None:
+        return rate
+    return f"{rate} · {span(ends.ends_earliest - now, ends.ends_latest - now)} left"
+
+
+def sparkline(values: Sequence[int], width: int = 120, height: int = 28) -> str:
+    """Return the points of a line through `values` for an SVG polyline of that size."""
+    highest = max([*values, 1])
+    step = width / max(1, len(values) - 1)
+    return " ".join(
+        f"{place * step:.1f},{height - 1 - value / highest * (height - 3):.1f}" for place, value in enumerate(values)
+    )
 
 
 def short(identity: object) -> str:

@@ -25,6 +25,13 @@ Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Return when it is 
 
 CLEAR = "\x1b[2J\x1b[H"
 """What empties a terminal."""
+PREVIEW: Columns = {
+    "NAME": lambda one: one["name"],
+    "VITAL": lambda one: one["vital"],
+    "DRAIN": lambda one: _fate(one["modes"]["drain"]),
+    "NOW": lambda one: _fate(one["modes"]["now"]),
+    "CANCEL JOBS": lambda one: _fate(one["modes"]["cancel_jobs"]),
+}
 COLUMNS: Columns = {
     "NAME": lambda daemon: daemon["name"],
     "STATE": lambda daemon: shown_state(daemon),
@@ -80,6 +87,7 @@ def stop(
     drain: Annotated[bool, typer.Option("--drain", help="Let it finish what it has in hand.")] = False,
     now: Annotated[bool, typer.Option("--now", help="End its waiting at once; its jobs go on. The default.")] = False,
     cancel_jobs: Annotated[bool, typer.Option("--cancel-jobs", help="Cancel its unfinished jobs as well.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which jobs each way would touch.")] = False,
 ) -> None:
     """Stop daemons.
 
@@ -88,9 +96,20 @@ def stop(
     chosen = [mode for mode, is_chosen in (("drain", drain), ("now", now), ("cancel_jobs", cancel_jobs)) if is_chosen]
     if len(chosen) > 1:
         raise typer.BadParameter("Choose one of --drain, --now and --cancel-jobs.")
+    if dry_run:
+        return preview(options_of(context), names or [])
     body = {"mode": chosen[0] if chosen else "now"}
     goal = _is_stopped if wait else None
-    switch(options_of(context), names, everything=everything, command="stop", goal=goal, body=body)
+    return switch(options_of(context), names, everything=everything, command="stop", goal=goal, body=body)
+
+
+def preview(options: Options, names: Sequence[str]) -> None:
+    """Print which jobs each way to stop would cancel and keep."""
+    if not names:
+        raise typer.BadParameter("Name the daemons whose stop is to be previewed.")
+    with options.deck() as deck:
+        previews = [{"name": name, **deck.get(f"/daemons/{segment(name)}/stop-preview")} for name in names]
+    show(options, previews, PREVIEW)
 
 
 def kill(context: typer.Context, names: Names = None, everything: All = False, wait: Wait = True) -> None:
@@ -251,3 +270,7 @@ def _is_paused(old: Daemon, new: Daemon) -> bool:
 
 def _is_resumed(old: Daemon, new: Daemon) -> bool:
     return bool(new["state"] != "paused")
+
+
+def _fate(fate: dict[str, int]) -> str:
+    return f"{fate['cancels']} cancelled, {fate['keeps']} go on"

@@ -15,6 +15,8 @@ from daemons.cli.options import Options
 from daemons.cli.printing import complain, note, one_line, say, show, stamp
 
 WAIT_SECONDS = 60.0
+_ENDING = ("stop", "restart", "pause")
+"""Commands that end a run: for a vital daemon they need its name, which --yes sends along."""
 
 Daemon = dict[str, Any]
 Goal = Callable[[Daemon, Daemon], bool]
@@ -30,11 +32,14 @@ class Round:
     present: dict[str, Daemon] = field(default_factory=dict)
     refused: dict[str, CommandError] = field(default_factory=dict)
 
-    def send(self, deck: Deck, names: Sequence[str], command: str, body: dict[str, Any] | None) -> None:
+    def send(
+        self, deck: Deck, names: Sequence[str], command: str, body: dict[str, Any] | None, *, confirms: bool = False
+    ) -> None:
         """Ask each daemon by name; what one refuses does not keep the next from being asked."""
         for name in names:
             try:
-                daemon = deck.post(f"/daemons/{segment(name)}/{command}", body)
+                said = {**(body or {}), "confirm": name} if confirms and command in _ENDING else body
+                daemon = deck.post(f"/daemons/{segment(name)}/{command}", said)
                 self.present[daemon["name"]] = daemon
             except CommandError as error:
                 if error.exit_code in (Exit.UNREACHABLE, Exit.NOT_ALLOWED):
@@ -103,7 +108,7 @@ def switch(
         if everything:
             turn.send_all(deck, command, body)
         else:
-            turn.send(deck, names or (), command, body)
+            turn.send(deck, names or (), command, body, confirms=options.yes)
         if turn.is_open:
             asyncio.run(turn.settle(deck, options.timeout or WAIT_SECONDS))
     _print(options, turn)

@@ -4,7 +4,7 @@ Written by units: job_requests.py (daemons and people), claims.py and attempts.p
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, func, select
 
@@ -17,14 +17,24 @@ from daemons.jobs.requests import unknown_job
 from daemons.jobs.rows import IS_UNFINISHED, JOB_COLUMNS, JOBS, job_of
 from daemons.jobs.waiting import explain
 from daemons.models import JobAttemptTable, JobCountTable, JobRefusalTable
-from daemons.states import JobState
+from daemons.states import JobState, OnStop
 from daemons.values import Attempt, Job, JobDetail, Page, Refusal
 
 CHILDREN_SHOWN = 500
 REFUSALS_SHOWN = 100
 ATTEMPTS_SHOWN = 500
 
+TOUCHED_SHOWN = 10
+
 _J = JOBS.c
+
+
+class Touched(NamedTuple):
+    """Unfinished jobs of a daemon that is about to be stopped."""
+
+    jobs: list[Job]
+    kept: int
+    cancelled: int
 
 
 class Jobs:
@@ -84,6 +94,17 @@ class Jobs:
             rows = (await connection.execute(statement)).all()
             shown = await explain(connection, map(job_of, rows[:limit]), self.admission, self._clock.now())
         return Page(shown, cursor_after(rows[limit - 1], sort) if len(rows) > limit else None)
+
+    async def touched_by_stop(self, daemon_id: str) -> Touched:
+        """Return the unfinished jobs of a daemon: the newest, and how many a plain stop keeps and cancels."""
+        of_daemon = (_J.daemon_id == daemon_id, IS_UNFINISHED)
+        jobs = await self._explained(
+            select(*JOB_COLUMNS).where(*of_daemon).order_by(_J.number.desc()).limit(TOUCHED_SHOWN)
+        )
+        counted = select(_J.on_stop, func.count()).where(*of_daemon).group_by(_J.on_stop)
+        by_choice: dict[str, int] = dict(map(tuple, await self._database.fetch(counted)))
+        cancelled = by_choice.get(OnStop.CANCEL.value, 0)
+        return Touched([*jobs], sum(by_choice.values()) - cancelled, cancelled)
 
     async def counts(self) -> dict[str, int]:
         """Return how many jobs are in each state now; every state is named."""

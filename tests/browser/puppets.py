@@ -172,3 +172,15 @@ async def shelve(ctx: JobContext) -> dict[str, str]:
 async def caption(ctx: JobContext) -> dict[str, object]:
     """Asks what a record is called."""
     return (await ctx.ask("What is record 8 called?", Caption, detail=HOSTILE)).model_dump()
+
+
+@daemon("orderer")
+class Orderer(BaseDaemon):
+    """Orders one job and waits for its end."""
+
+    class Options(DaemonOptions):
+        kind: str = Field("doomed", description="The type of job.")
+
+    async def run(self) -> None:
+        await self.wait_for(await self.create_job(self.options.kind))
+        await self.sleep(3600, "Nothing more to order")

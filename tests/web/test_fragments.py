@@ -6,7 +6,7 @@ import pytest
 from daemons.clock import SystemClock
 from daemons.errors import ErrorInfo
 from daemons.events import DaemonChanged, ItemChanged, JobChanged, JobRemoved
-from tests.web.drawn import NOON, a_daemon, a_job
+from tests.web.drawn import NOON, NUMBERS, a_daemon, a_job
 from web.assets import Assets
 from web.fragments import FRAME_BYTES, Fragment, daemon_row, data_frame, fragments_of, job_head, rows_frames
 from web.templating import Templates
@@ -19,7 +19,8 @@ def templates() -> Templates:
 
 def test_a_fragment_is_the_same_text_as_in_the_first_load(templates: Templates) -> None:
     daemon = a_daemon()
-    page = templates.render("pages/daemons.html", viewer={"name": "a", "role": "viewer"}, daemons=[daemon], broken=[])
+    viewer = {"name": "a", "role": "viewer"}
+    page = templates.render("pages/daemons.html", viewer=viewer, daemons=[daemon], broken=[], **NUMBERS)
 
     fragment = daemon_row(templates, daemon)
 

@@ -1,12 +1,14 @@
 """Pages and their buttons, as a browser without scripts uses them."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
 
 from daemons.service import Service
-from daemons.states import LogLevel
+from daemons.states import LogLevel, OnStop
+from web.pages.daemons import pause_end
 
 
 async def test_the_first_page_lists_every_daemon(browser: httpx2.AsyncClient, service: Service) -> None:
@@ -146,3 +148,64 @@ async def test_what_is_not_there_is_said_on_a_page(browser: httpx2.AsyncClient, 
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith("text/html")
     assert 'id="problem"' in answer.text
+
+
+async def test_the_stop_page_shows_what_each_way_touches(browser: httpx2.AsyncClient, service: Service) -> None:
+    row = service.board.get("talker").row
+    for on_stop in (OnStop.CONTINUE, OnStop.CANCEL):
+        await service.orders.create("wait", daemon=row, on_stop=on_stop)
+
+    page = (await browser.get("/daemons/talker/stop")).text
+    preview = (await browser.get("/api/daemons/talker/stop-preview")).json()
+
+    assert "It has 2 unfinished jobs" in page
+    assert "1 job is cancelled, 1 go on" in " ".join(page.split())
+    assert preview["modes"] == {
+        "now": {"cancels": 1, "keeps": 1},
+        "drain": {"cancels": 0, "keeps": 2},
+        "cancel_jobs": {"cancels": 2, "keeps": 0},
+    }
+
+
+async def test_a_vital_daemon_is_ended_only_by_its_name(browser: httpx2.AsyncClient, service: Service) -> None:
+    await browser.patch("/api/daemons/talker", json={"vital": True})
+    await browser.post("/daemons/talker/start")
+
+    refused = await browser.post("/daemons/talker/stop", data={"mode": "now"})
+    wrong = await browser.post("/api/daemons/talker/pause", json={"for": 60, "confirm": "stroller"})
+    of_all = (await browser.post("/api/daemons/stop-all", json={})).json()["items"]
+    page = (await browser.get("/stop-all")).text
+    done = await browser.post("/daemons/talker/stop", data={"mode": "now", "confirm": "talker"})
+
+    assert (refused.status_code, "write its name" in refused.text) == (409, True)
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (409, "ERR_VITAL")
+    assert [item["error"]["code"] for item in of_all if item["error"]] == ["ERR_VITAL"]
+    assert "Left out, because they are vital: talker" in " ".join(page.split())
+    assert done.status_code == 303
+    assert service.board.get("talker").row.desired == "off"
+
+
+async def test_all_are_paused_until_a_time_and_go_on(browser: httpx2.AsyncClient, service: Service) -> None:
+    await browser.post("/daemons/talker/start")
+
+    answer = await browser.post("/pause-all", data={"minutes": "90", "until": "", "reason": "quiet hours"})
+    paused = service.board.get("talker").row
+    resumed = await browser.post("/resume-all")
+
+    assert (answer.status_code, resumed.status_code) == (303, 303)
+    assert paused.paused_until is not None and paused.desired_reason == "quiet hours"
+    assert service.board.get("talker").row.desired == "on"
+
+
+@pytest.mark.parametrize("until", ["25:00", "soon", "7", "<script>"])
+async def test_a_time_that_is_none_pauses_nothing(browser: httpx2.AsyncClient, until: str) -> None:
+    assert (await browser.post("/daemons/talker/pause", data={"until": until})).status_code == 422
+
+
+def test_a_pause_ends_at_the_next_such_time_of_the_decks_clock() -> None:
+    now = datetime.now(UTC)
+
+    ends = [pause_end({"until": f"{hour:02}:30"}, now) for hour in range(24)]
+
+    assert all(timedelta(0) < end - now <= timedelta(days=1, hours=1) for end in ends)
+    assert all(end.astimezone().minute == 30 for end in ends)

@@ -4,7 +4,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from daemons.clock import SystemClock
-from tests.web.drawn import NOON, a_daemon
+from tests.web.drawn import NOON, NUMBERS, a_daemon
 from web.assets import Assets
 from web.templating import Templates, iso, query, utc
 
@@ -16,7 +16,7 @@ def templates() -> Templates:
 
 def test_links_and_assets_stand_below_the_base_path(templates: Templates) -> None:
     html = templates.render(
-        "pages/daemons.html", viewer={"name": "a", "role": "viewer"}, daemons=[a_daemon()], broken=[]
+        "pages/daemons.html", viewer={"name": "a", "role": "viewer"}, daemons=[a_daemon()], broken=[], **NUMBERS
     )
 
     assert 'action="/deck/jobs"' in html
@@ -35,7 +35,7 @@ def test_text_from_outside_is_escaped_wherever_it_stands(templates: Templates) -
 
 def test_a_forgotten_variable_is_an_error(templates: Templates) -> None:
     with pytest.raises(UndefinedError, match="daemons"):
-        templates.render("pages/daemons.html", viewer={"name": "a", "role": "viewer"}, broken=[])
+        templates.render("pages/daemons.html", viewer={"name": "a", "role": "viewer"}, broken=[], **NUMBERS)
 
 
 def test_a_page_is_not_kept_by_browsers(templates: Templates) -> None:

@@ -40,6 +40,7 @@ class DaemonChange(Body):
 
     enabled: bool | None = None
     auto_start: bool | None = None
+    vital: bool | None = Field(None, description="Whether whoever stops it has to write its name.")
     configuration: Configuration | None = None
     configuration_revision: int | None = Field(None, description="The revision the change was made on.")
 
@@ -48,6 +49,7 @@ class Stop(Body):
     """How to stop."""
 
     mode: StopMode = StopMode.NOW
+    confirm: str | None = Field(None, max_length=63, description="The name of the daemon, where it is vital.")
 
 
 class Pause(Body):
@@ -56,6 +58,7 @@ class Pause(Body):
     for_: Length | None = Field(None, alias="for", description="Seconds, or ISO 8601 (PT1H).")
     until: Moment | None = None
     reason: str | None = Field(None, max_length=500)
+    confirm: str | None = Field(None, max_length=63, description="The name of the daemon, where it is vital.")
 
     @model_validator(mode="after")
     def _one_end(self) -> "Pause":
@@ -116,6 +119,7 @@ async def change_daemon(request: Request, body: DaemonChange) -> Response:
         _daemon(request).name,
         enabled=body.enabled,
         auto_start=body.auto_start,
+        vital=body.vital,
         configuration=body.configuration,
         configuration_revision=body.configuration_revision,
     )
@@ -130,16 +134,19 @@ async def start(request: Request) -> Response:
 
 
 async def stop(request: Request, body: Stop) -> Response:
-    return _shown(request, await service(request).roster.stop(_daemon(request).name, body.mode))
+    row = await service(request).roster.stop(_daemon(request).name, body.mode, confirm=body.confirm)
+    return _shown(request, row)
 
 
 async def restart(request: Request, body: Stop) -> Response:
-    return _shown(request, await service(request).roster.restart(_daemon(request).name, body.mode))
+    row = await service(request).roster.restart(_daemon(request).name, body.mode, confirm=body.confirm)
+    return _shown(request, row)
 
 
 async def pause(request: Request, body: Pause) -> Response:
     until = body.end(service(request).clock.now())
-    return _shown(request, await service(request).roster.pause(_daemon(request).name, until, reason=body.reason))
+    name = _daemon(request).name
+    return _shown(request, await service(request).roster.pause(name, until, reason=body.reason, confirm=body.confirm))
 
 
 async def resume(request: Request) -> Response:
@@ -200,7 +207,9 @@ def _shown(request: Request, row: DaemonRow, status: int = 202, headers: dict[st
     return JsonResponse(service(request).board.get(row.id).as_dict(), status, headers)
 
 
-async def _each(deck: Service, command: Callable[[str], Awaitable[DaemonRow]]) -> Response:
+async def command_each(deck: Service, command: Callable[[str], Awaitable[DaemonRow]]) -> list[dict[str, Any]]:
+    """Command every enabled daemon; return what came of it for each. A vital one is left out with its error."""
+
     async def one(name: str) -> dict[str, Any]:
         state = deck.board.get(name).state
         error: dict[str, Any] | None = None
@@ -212,7 +221,39 @@ async def _each(deck: Service, command: Callable[[str], Awaitable[DaemonRow]]) -
 
     names = [daemon.name for daemon in deck.board.all() if daemon.row.enabled]
     # Together, so that they are committed together.
-    return JsonResponse({"items": await asyncio.gather(*map(one, names))}, 202)
+    return await asyncio.gather(*map(one, names))
+
+
+async def _each(deck: Service, command: Callable[[str], Awaitable[DaemonRow]]) -> Response:
+    return JsonResponse({"items": await command_each(deck, command)}, 202)
+
+
+async def preview_stop(request: Request) -> Response:
+    touched = await service(request).jobs.touched_by_stop(_daemon(request).id)
+    cancelled = {"now": touched.cancelled, "drain": 0, "cancel_jobs": touched.kept + touched.cancelled}
+    total = touched.kept + touched.cancelled
+    return JsonResponse(
+        {
+            "vital": _daemon(request).row.vital,
+            "modes": {mode: {"cancels": n, "keeps": total - n} for mode, n in cancelled.items()},
+            "jobs": [job.as_dict() for job in touched.jobs],
+        }
+    )
+
+
+class FateShape(shapes.Shape):
+    """How many unfinished jobs a way to stop cancels, and how many go on."""
+
+    cancels: int
+    keeps: int
+
+
+class StopPreviewShape(shapes.Shape):
+    """What stopping a daemon would touch, by mode; `jobs` are the newest of its unfinished jobs."""
+
+    vital: bool
+    modes: dict[StopMode, FateShape]
+    jobs: list[shapes.JobShape]
 
 
 _ONE = "/api/daemons/{name}"
@@ -308,6 +349,14 @@ CALLS = [
         "POST", _ONE + "/wake", wake, "Have a sleeping daemon look now.", _SHAPE, 202, command="daemondeck wake {name}"
     ),
     Call("POST", _ONE + "/reset", reset, "Forget a failure.", _SHAPE, 202, command="daemondeck reset {name}"),
+    Call(
+        "GET",
+        _ONE + "/stop-preview",
+        preview_stop,
+        "What stopping it would touch, by mode.",
+        StopPreviewShape,
+        command="daemondeck stop {name} --dry-run",
+    ),
     Call("GET", _ONE + "/logs", get_logs, "Its log lines.", shapes.LogPage, command="daemondeck logs {name}"),
     Call(
         "GET",

@@ -49,6 +49,14 @@ class ProgressShape(Shape):
     message: str | None
 
 
+class PaceShape(Shape):
+    """How fast the work goes, and between which times it will end, if that is known."""
+
+    rate_per_hour: float
+    ends_earliest: AwareDatetime | None
+    ends_latest: AwareDatetime | None
+
+
 class LastErrorShape(Shape):
     """The newest failure of a daemon."""
 
@@ -68,6 +76,7 @@ class DaemonShape(Shape):
     description: str
     enabled: bool
     auto_start: bool
+    vital: bool
     desired: Desired
     desired_reason: str | None
     paused_until: AwareDatetime | None
@@ -86,6 +95,8 @@ class DaemonShape(Shape):
     restarts: int
     last_error: LastErrorShape | None
     progress: ProgressShape | None
+    pace: PaceShape | None
+    failures: int
     configuration: dict[str, Any]
     configuration_revision: int
     revision: int

@@ -14,8 +14,14 @@ const times = (() => {
     return relative.format(Math.trunc(seconds / size), unit);
   }
 
+  function elapsed(seconds) {
+    const [unit, size] = steps.find(([, size]) => seconds >= size) ?? steps.at(-1);
+    return new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "short" }).format(Math.max(0, Math.trunc(seconds / size)));
+  }
+
   function shown({ dataset }, at, seconds, frozen) {
     if (frozen || dataset.as === "clock") return clock(at);
+    if (dataset.as === "elapsed") return elapsed(-seconds);
     if (dataset.as === "countdown") return seconds < 1 ? "now" : away(seconds);
     return seconds > -1 ? "just now" : away(seconds);
   }

@@ -1,7 +1,6 @@
 """The only writer of what was asked of a daemon, what is true of it and how it is configured."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -10,56 +9,30 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from daemons.database import Database
 from daemons.database.transaction import Transaction
-from daemons.errors import Conflict, Invalid, NotFound
+from daemons.errors import Conflict, Invalid
 from daemons.events import DaemonRemoved, DaemonRowChanged
 from daemons.journal import record_history
 from daemons.leases import add_lease, check_lease
 from daemons.models import DaemonTable
+from daemons.roster.rows import (
+    CLEARED,
+    DaemonDisabled,
+    DeclaredType,
+    StaleConfiguration,
+    UnknownDaemon,
+    VitalDaemon,
+    cut,
+    daemon_row,
+    named,
+)
 from daemons.states import DaemonState, Desired, StopMode, check_daemon_transition
 from daemons.text import clean
 from daemons.values import DaemonRow, LastError, Lease
 
-REASON_CHARACTERS = 500
+__all__ = ["DaemonDisabled", "DeclaredType", "Roster", "StaleConfiguration", "UnknownDaemon", "VitalDaemon"]
+
 # Not moved by itself any more: a start asks for a fresh beginning.
 _RESTING = (DaemonState.FAILED, DaemonState.FINISHED, DaemonState.BACKOFF, DaemonState.STUCK)
-
-
-class UnknownDaemon(NotFound):
-    """There is no daemon of that name."""
-
-    code = "ERR_UNKNOWN_DAEMON"
-    remedy = "GET /api/daemons, or `daemondeck status`, lists them."
-
-
-class DaemonDisabled(Conflict):
-    """The daemon is disabled, so it cannot be started."""
-
-    code = "ERR_DAEMON_DISABLED"
-    remedy = "Enable it first."
-
-
-class StaleConfiguration(Conflict):
-    """The configuration was changed by somebody else meanwhile."""
-
-    code = "ERR_STALE_EDIT"
-    remedy = "Read the daemon again and repeat the change on what you see."
-
-    def __init__(self, expected: int, actual: int) -> None:
-        super().__init__(
-            f"The change was made on configuration revision {expected}, but the daemon is at revision {actual}."
-        )
-        self.expected = expected
-        self.actual = actual
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredType:
-    """What the roster must know of a type of daemon."""
-
-    type: str
-    title: str
-    description: str
-    secret_options: frozenset[str] = frozenset()
 
 
 class Roster:
@@ -103,7 +76,7 @@ class Roster:
 
     async def row(self, name: str) -> DaemonRow:
         """Return one daemon by name or id. Raises UnknownDaemon."""
-        found = await self._database.fetch_one(select(DaemonTable.__table__).where(_named(name)))
+        found = await self._database.fetch_one(select(DaemonTable.__table__).where(named(name)))
         if found is None:
             raise UnknownDaemon(f"There is no daemon named {clean(name, 63)}.")
         return self.row_of(found)
@@ -148,25 +121,30 @@ class Roster:
 
         return await self._database.write(unit)
 
-    async def stop(self, name: str, mode: StopMode = StopMode.NOW, *, reason: str | None = None) -> DaemonRow:
-        """Ask for no run."""
+    async def stop(
+        self, name: str, mode: StopMode = StopMode.NOW, *, reason: str | None = None, confirm: str | None = None
+    ) -> DaemonRow:
+        """Ask for no run. Raises VitalDaemon unless `confirm` is the name of a vital one; so do restart and pause."""
 
         def unit(tx: Transaction) -> DaemonRow:
-            return self._ask(tx, self._locked(tx, name), Desired.OFF, reason, stop_mode=mode.value)
+            row = _confirmed(self._locked(tx, name), confirm)
+            return self._ask(tx, row, Desired.OFF, reason, stop_mode=mode.value)
 
         return await self._database.write(unit)
 
-    async def restart(self, name: str, mode: StopMode = StopMode.NOW) -> DaemonRow:
+    async def restart(self, name: str, mode: StopMode = StopMode.NOW, *, confirm: str | None = None) -> DaemonRow:
         """Ask for a new run in place of the present one. Raises DaemonDisabled."""
 
         def unit(tx: Transaction) -> DaemonRow:
-            row = self._enabled(tx, name)
+            row = _confirmed(self._enabled(tx, name), confirm)
             again = row.restart_revision + 1
             return self._ask(tx, row, Desired.ON, "restart", restart_revision=again, stop_mode=mode.value)
 
         return await self._database.write(unit)
 
-    async def pause(self, name: str, until: datetime | None, *, reason: str | None = None) -> DaemonRow:
+    async def pause(
+        self, name: str, until: datetime | None, *, reason: str | None = None, confirm: str | None = None
+    ) -> DaemonRow:
         """Ask for no run until `until`, or until resumed; does nothing to a daemon that nobody wants to run.
 
         Raises DaemonDisabled, or Invalid for a past time.
@@ -179,6 +157,7 @@ class Roster:
             if row.desired is Desired.OFF:
                 # Else the end of the pause would start what was off.
                 return row
+            _confirmed(row, confirm)
             return self._ask(tx, row, Desired.PAUSED, reason, paused_until=until, stop_mode=StopMode.DRAIN.value)
 
         return await self._database.write(unit)
@@ -206,6 +185,7 @@ class Roster:
         *,
         enabled: bool | None = None,
         auto_start: bool | None = None,
+        vital: bool | None = None,
         configuration: Mapping[str, Any] | None = None,
         configuration_revision: int | None = None,
     ) -> DaemonRow:
@@ -215,11 +195,8 @@ class Roster:
             row = self._locked(tx, name)
             if configuration_revision not in (None, row.configuration_revision):
                 raise StaleConfiguration(configuration_revision or 0, row.configuration_revision)
-            values: dict[str, Any] = {}
-            if enabled is not None:
-                values["enabled"] = enabled
-            if auto_start is not None:
-                values["auto_start"] = auto_start
+            switches = {"enabled": enabled, "auto_start": auto_start, "vital": vital}
+            values: dict[str, Any] = {switch: wanted for switch, wanted in switches.items() if wanted is not None}
             if configuration is not None and dict(configuration) != row.configuration:
                 values["configuration"] = dict(configuration)
                 values["configuration_revision"] = row.configuration_revision + 1
@@ -246,14 +223,14 @@ class Roster:
         def unit(tx: Transaction) -> DaemonRow:
             check_lease(tx, lease)
             row = self._locked(tx, lease.daemon_id)
-            values: dict[str, Any] = {"state": state.value, "state_reason": _cut(reason)}
+            values: dict[str, Any] = {"state": state.value, "state_reason": cut(reason)}
             if state is not row.state:
                 check_daemon_transition(row.state, state)
-                record_history(tx, row.id, "state", row.state.value, state.value, _cut(reason))
+                record_history(tx, row.id, "state", row.state.value, state.value, cut(reason))
             if state is DaemonState.STARTING:
                 values["started_at"] = tx.now
             if not state.is_live:
-                values |= _CLEARED
+                values |= CLEARED
             if error is not None:
                 values["last_error"] = {**error._asdict(), "at": error.at.isoformat()}
             if restarts is not None:
@@ -313,8 +290,8 @@ class Roster:
         **values: Any,
     ) -> DaemonRow:
         if desired is not row.desired:
-            record_history(tx, row.id, "desired", row.desired.value, desired.value, _cut(reason))
-        values |= {"desired": desired.value, "desired_reason": _cut(reason), "paused_until": paused_until}
+            record_history(tx, row.id, "desired", row.desired.value, desired.value, cut(reason))
+        values |= {"desired": desired.value, "desired_reason": cut(reason), "paused_until": paused_until}
         if by_person:
             values["switched_at"] = tx.now
         return self._update(tx, row.id, values)
@@ -327,7 +304,7 @@ class Roster:
         return await self._database.write(unit)
 
     def _locked(self, tx: Transaction, name: str) -> DaemonRow:
-        found = tx.execute(select(DaemonTable.__table__).where(_named(name)).with_for_update()).first()
+        found = tx.execute(select(DaemonTable.__table__).where(named(name)).with_for_update()).first()
         if found is None:
             raise UnknownDaemon(f"There is no daemon named {clean(name, 63)}.")
         return self.row_of(found)
@@ -351,50 +328,10 @@ class Roster:
 
     def row_of(self, row: Row[Any]) -> DaemonRow:
         """Read a row of the whole table."""
-        declared = self._types.get(row.type)
-        error = row.last_error
-        return DaemonRow(
-            id=row.id,
-            name=row.name,
-            type=row.type,
-            title=declared.title if declared else row.type,
-            description=declared.description if declared else "",
-            enabled=row.enabled,
-            auto_start=row.auto_start,
-            desired=Desired(row.desired),
-            desired_reason=row.desired_reason,
-            paused_until=row.paused_until,
-            state=DaemonState(row.state),
-            state_reason=row.state_reason,
-            stop_mode=row.stop_mode,
-            started_at=row.started_at,
-            restarts=row.restarts,
-            last_error=LastError(**{**error, "at": datetime.fromisoformat(error["at"])}) if error else None,
-            configuration=row.configuration,
-            configuration_revision=row.configuration_revision,
-            switched_at=row.switched_at,
-            restart_revision=row.restart_revision,
-            wake_revision=row.wake_revision,
-            reset_revision=row.reset_revision,
-            created_at=row.created_at,
-            secret_options=declared.secret_options if declared else frozenset(row.configuration),
-        )
+        return daemon_row(row, self._types)
 
 
-_CLEARED: dict[str, Any] = {
-    "current_status": None,
-    "current_job_id": None,
-    "current_job_type": None,
-    "status_updated_at": None,
-    "next_wake_at": None,
-    "progress": None,
-}
-
-
-def _named(name: str) -> Any:
-    # An id has 36 characters of which some are hyphens at fixed places; a name may look like one, so both are asked.
-    return (DaemonTable.name == name) | (DaemonTable.id == name)
-
-
-def _cut(reason: str | None) -> str | None:
-    return clean(reason, REASON_CHARACTERS) if reason else None
+def _confirmed(row: DaemonRow, confirm: str | None) -> DaemonRow:
+    if row.vital and row.desired is not Desired.OFF and confirm != row.name:
+        raise VitalDaemon(row.name)
+    return row
