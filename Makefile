@@ -38,7 +38,7 @@ run: install
 # Two calls: Playwright's synchronous pages and pytest-asyncio do not share a process.
 test: .venv/installed-for-tests
 	$(BIN)/python -m pytest
-	@.ci/chromium
+	@.ci/programs
 	$(BIN)/python -m pytest tests/browser -rs
 
 check: .venv/installed-for-tests

@@ -96,3 +96,21 @@ def commands_of(page: Page) -> list[str]:
     sent: list[str] = []
     page.on("request", lambda asked: sent.extend([asked.url.rsplit("/", 1)[1]] * (asked.method == "POST")))
     return sent
+
+
+def toasts_of(page: Page) -> list[str]:
+    """Return the list in which all that the page says of itself from now on appears, as it is spoken."""
+    said: list[str] = []
+    page.expose_function("toast", lambda text: said.append(text))
+    page.evaluate(
+        "new MutationObserver(() => toast(document.getElementById('announcer').textContent))"
+        ".observe(document.getElementById('announcer'), {childList: true, characterData: true, subtree: true})"
+    )
+    return said
+
+
+def place_of(page: Page, selector: str) -> dict[str, float]:
+    """Return where the first such element stands."""
+    box = page.locator(selector).first.bounding_box()
+    assert box
+    return dict(box)

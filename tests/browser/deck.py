@@ -30,12 +30,14 @@ class Deck:
     `link` is the one that the newest start printed; it signs in once.
     """
 
-    def __init__(self, data_dir: Path, *arguments: str, plugins: Sequence[str] = ("tests.browser.puppets",)) -> None:
+    def __init__(
+        self, data_dir: Path, *arguments: str, plugins: Sequence[str] = ("tests.browser.puppets",), **settings: str
+    ) -> None:
         self._arguments = arguments
-        port = free_port()
-        settings = {"port": str(port), "base_path": BASE_PATH, f"daemons__{MISCONFIGURED}__done": "soon"}
-        self._environment = environment(data_dir, plugins, settings=settings)
-        self.origin = f"http://127.0.0.1:{port}"
+        self.port = free_port()
+        ours = {"port": str(self.port), "base_path": BASE_PATH, f"daemons__{MISCONFIGURED}__done": "soon"}
+        self._environment = environment(data_dir, plugins, settings={**ours, **settings})
+        self.origin = f"http://127.0.0.1:{self.port}"
         self._http = httpx2.Client(
             base_url=self.origin + BASE_PATH, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=15, trust_env=False
         )

@@ -4,37 +4,62 @@
   const VERDICT = 12_000;  // a heartbeat comes every 5 s; later than this, the server counts as gone
   const at = (id) => document.getElementById(id);
   let seen = Date.now(), checked = seen, offline = false, ended = false, reload = null;
+  let known = null, moved = new Set();  // the rows there were when the deck was lost, and how many changed state meanwhile
+  const rows = () => new Set([...document.querySelectorAll("main [data-rev][id]")].map(({ id }) => id));
 
   function tell(text, kind = "") {
     at("announcer").textContent = at("banner-text").textContent = text;
-    at("banner").dataset.kind = kind;  // "ended" shows the way to sign in, "note" can be dismissed
+    at("banner").dataset.kind = kind;  // "ended" and "lost" show the way back, "note" can be dismissed
   }
 
-  function show(chip) {
-    if (chip) at("chip").textContent = chip;
+  function show() {
     for (const tally of document.querySelectorAll("[data-tally]"))
       tally.textContent = document.querySelectorAll(`.daemon[data-state=${tally.dataset.tally}]`).length || "";
     signals.write(offline);
     times.write(offline);
   }
 
-  function turn(off) {
+  function turn(off, chip) {
     offline = off;
     document.body.classList.toggle("offline", off);
-    for (const button of document.querySelectorAll("form[data-command] button")) {
-      // The focused button stays enabled: disabling it would drop the keyboard's place.
-      button.disabled = off && button !== document.activeElement;
-      if (off && !button.disabled) button.setAttribute("aria-disabled", "true");
+    document.body.classList.toggle("polling", chip === "polling");
+    at("chip").textContent = say(chip);
+    if (off) at("chip").dataset.since = say("since", { time: times.clock(seen) });
+    else delete at("chip").dataset.since;
+    for (const button of document.querySelectorAll("form[method=post] button")) cut(button, off);
+    show();
+  }
+
+  // A focused button is not disabled, which would drop the keyboard's place.
+  function cut(button, off) {
+    const how = button === document.activeElement ? "aria-disabled" : "disabled";
+    if (off && !button.dataset.cut && !button.disabled && !button.hasAttribute(how)) {
+      button.dataset.cut = how;
+      button.setAttribute(how, "true");
+    } else if (!off && button.dataset.cut) {
+      button.removeAttribute(button.dataset.cut);
+      delete button.dataset.cut;
     }
-    show(off ? "Offline" : "Live");
   }
 
   function lost(code) {
-    const asOf = `What you see is as of ${times.clock(seen)}`;
-    if (!offline) tell(`The deck does not answer. ${asOf}; trying again.`);
-    if (code === 4401) tell(`You are signed out. ${asOf}.`, "ended");
+    const asOf = say("asOf", { time: times.clock(seen) }) + ".";
+    known ??= rows();
     ended ||= code === 4401;
-    turn(true);
+    if (ended) tell(`${say("ended")} ${asOf}`, "ended");
+    else if (!offline) tell(`${say("lost")} ${asOf}`, "lost");
+    turn(true, "offline");
+  }
+
+  // Whatever was missed becomes one line.
+  function back(chip) {
+    const time = times.clock(seen), fresh = known ? [...rows()].filter((id) => !known.has(id)).length : 0;
+    const news = [moved.size && say("changed", { time, number: moved.size }), fresh && say("new", { time, number: fresh })].filter(Boolean);
+    if (known) tell(news.join(" "), "note");
+    known = null;
+    moved.clear();
+    seen = Date.now();
+    turn(false, chip);
   }
 
   function reloadSoon() {
@@ -56,15 +81,18 @@
     const lists = [...document.querySelectorAll("[data-rows]")];
     if (type === "log") log.append(data);
     if (type === "removed" || (type === "rows" && lists.some((list) => lacks(content, list.dataset)))) reloadSoon();
-    if (type === "hello" && version !== document.documentElement.dataset.version)
-      tell(`The deck now runs version ${version}. Reload this page to use it.`, "note");
+    if ((type === "hello" || type === "page") && version !== document.documentElement.dataset.version) {
+      document.documentElement.dataset.version = version;
+      tell(say("version", { version }), "note");
+    }
   }
 
   function changed(old, { dataset }, byReading) {
-    const moved = old.dataset.state !== dataset.state;
-    if (moved && dataset.say) at("announcer").textContent = dataset.say;
+    const hasMoved = old.dataset.state !== dataset.state;
+    if (hasMoved && known) moved.add(old.id.replace(/^[a-z]+-/, ""));  // a row and its details are one
+    else if (hasMoved && dataset.say) at("announcer").textContent = dataset.say;
     // The same revision once more: something beside it has changed, such as the list of what was refused.
-    if ("reloads" in dataset && !byReading && (moved || old.dataset.rev === dataset.rev)) reloadSoon();
+    if ("reloads" in dataset && !byReading && (hasMoved || old.dataset.rev === dataset.rev)) reloadSoon();
   }
 
   async function send(form, button) {
@@ -74,20 +102,23 @@
     const answer = await fetch(button.formAction, { method: "POST", body, redirect: "manual" }).catch(() => null);
     const done = answer?.type === "opaqueredirect" || answer?.ok;
     const why = done ? null : new DOMParser().parseFromString((await answer?.text()) ?? "", "text/html").getElementById("problem");
-    const problem = done ? "" : `${button.textContent} was refused: ${why?.textContent ?? "the deck did not answer."}`;
+    const problem = done ? "" : say("refused", { button: button.textContent, reason: why?.textContent ?? say("gone") });
     if (!done) button.removeAttribute("aria-busy");
     form.dispatchEvent(new CustomEvent("deck:sent", { bubbles: true, detail: { problem } }));
     tell(form.closest("dialog") ? "" : problem, "note");
   }
 
   document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (event.target.method !== "post") return;
+    if (offline || button?.ariaDisabled === "true") return event.preventDefault();
     if (!event.target.matches("form[data-command]")) return;
     event.preventDefault();
-    const button = event.submitter;
-    if (!offline && button.getAttribute("aria-disabled") !== "true") send(event.target, button);
-  });
+    send(event.target, button);
+  }, true);
   document.addEventListener("htmx:after:swap", () => { show(); log.follow(); });
   at("banner-dismiss").addEventListener("click", () => tell(""));
+  at("banner-retry").addEventListener("click", transport.retry);
   setInterval(() => {
     times.write(offline);
     if (ended || Date.now() - checked < VERDICT) return;
@@ -95,10 +126,11 @@
     transport.drop();
     lost(1006);
   }, 1000);
-  show("Connecting…");
+  at("chip").textContent = say("connecting");
+  show();
   transport.start({
-    alive: (moment) => { seen = checked = Date.now(); times.serverIs(moment); },
-    live: () => { if (offline) tell(""); turn(false); },
+    alive: (moment) => { if (!known) seen = Date.now(); checked = Date.now(); times.serverIs(moment); },
+    live: () => back("live"), polled: () => back("polling"),
     lost, frame, changed,
   });
 })();

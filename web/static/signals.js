@@ -7,8 +7,8 @@ const signals = (() => {
   function write(offline) {
     const { running, trouble, inbox } = numbers;
     for (const badge of document.querySelectorAll("[data-signal]")) badge.textContent = numbers[badge.dataset.signal] || "";
-    const said = trouble ? `${trouble} failed · ` : running ? `${running} running · ` : "";
-    document.title = (offline ? "Offline · " : (inbox ? `(${inbox}!) ` : "") + said) + title;
+    const said = trouble ? say("failed", { number: trouble }) + " · " : running ? say("running", { number: running }) + " · " : "";
+    document.title = (offline ? say("offline") + " · " : (inbox ? `(${inbox}!) ` : "") + said) + title;
     icon.href = icon.dataset[offline ? "offline" : trouble ? "trouble" : inbox ? "attention" : "live"];
   }
 

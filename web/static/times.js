@@ -22,8 +22,8 @@ const times = (() => {
   function shown({ dataset }, at, seconds, frozen) {
     if (frozen || dataset.as === "clock") return clock(at);
     if (dataset.as === "elapsed") return elapsed(-seconds);
-    if (dataset.as === "countdown") return seconds < 1 ? "now" : away(seconds);
-    return seconds > -1 ? "just now" : away(seconds);
+    if (dataset.as === "countdown") return seconds < 1 ? say("now") : away(seconds);
+    return seconds > -1 ? say("justNow") : away(seconds);
   }
 
   function write(frozen) {

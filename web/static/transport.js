@@ -1,8 +1,9 @@
 "use strict";
-// The only file that knows htmx. `start(on)` listens, `drop()` gives the socket up for dead and reconnects,
-// `resync()` reads this page again. It calls on.alive(moment), on.live(), on.lost(code), on.frame(frame), on.changed(old, new).
+// The only file that knows htmx. `start(on)` listens, `drop()` gives the socket up for dead, `retry()` connects at once,
+// `resync()` reads this page again. It calls on.alive(moment), on.live(), on.polled(), on.lost(code), on.frame(frame), on.changed(old, new).
 const transport = (() => {
-  let on, connection, boot, abort, fetching, missed = false;
+  const POLL = 5000, REFUSALS = 2;
+  let on, connection, boot, abort, fetching, polling, greeted = false, refusals = 0, missed = false;
 
   htmx.registerExtension("rev", {
     htmx_before_morph_node(old, { newNode }) {
@@ -16,45 +17,86 @@ const transport = (() => {
 
   async function read(signal) {
     const answer = await fetch(location.href, { signal, cache: "no-store" });
-    if (!answer.ok || answer.redirected) throw new Error(`The page answered ${answer.status}`);
+    if (!answer.ok || answer.redirected) throw Object.assign(new Error(), { code: answer.redirected ? 4401 : 1006 });
     const [target, swap, text] = ["#main", "outerMorph ignoreTitle:true", await answer.text()];
     await htmx.swap({ sourceElement: document.body, target, select: target, swap, text });
+    if (!polling) return;
+    on.alive(answer.headers.get("date"));
+    const { body, documentElement } = new DOMParser().parseFromString(text, "text/html");
+    on.frame({ type: "page", signals: JSON.parse(body.dataset.signals), version: documentElement.dataset.version });
   }
 
-  function resync() {
+  // Of several readings only the newest counts.
+  function reread(done, failed) {
     abort?.abort();
     const mine = abort = new AbortController();
     return fetching = read(AbortSignal.any([mine.signal, AbortSignal.timeout(8000)]))
-      .then(() => mine.signal.aborted || on.live(), () => mine.signal.aborted || drop())
+      .then(() => mine.signal.aborted || done(), (error) => mine.signal.aborted || failed(error.code ?? 1006))
       .finally(() => { if (abort === mine) fetching = null; });
   }
 
+  // Where a proxy lets pages through but no sockets, the page is read every few seconds, until a socket says hello.
+  function poll() {
+    clearTimeout(polling);
+    polling = setTimeout(poll, POLL);
+    return reread(on.polled, (code) => { if (code === 4401) clearTimeout(polling); on.lost(code); });
+  }
+
+  const resync = () => polling ? poll() : reread(on.live, drop);
+
   // hx-ws cannot close a half-open socket quickly; told that it is closed, it reconnects at once.
   const drop = () => connection?.socket?.dispatchEvent(new CloseEvent("close", { code: 1006 }));
+
+  function retry() {
+    if (!connection) return;
+    const { config } = connection;
+    clearTimeout(connection.timer);
+    connection.config = { ...config, reconnectDelay: 0 };
+    drop();
+    connection.config = config;
+    connection.attempt = 0;
+    if (polling) poll();
+  }
+
+  function hello(frame) {
+    greeted = true;
+    refusals = 0;
+    clearTimeout(polling);
+    polling = null;
+    if (frame.boot === boot) return;
+    boot = frame.boot;  // a new process counts revisions from the start
+    for (const row of document.querySelectorAll("[data-rev]")) row.dataset.rev = 0;
+  }
 
   function receive(event) {
     const frame = JSON.parse(event.detail.message.data);
     on.alive(frame.at);
     if (frame.content === undefined) event.preventDefault();
-    if (frame.type === "hello" && frame.boot !== boot) {
-      boot = frame.boot;  // a new process counts revisions from the start
-      for (const row of document.querySelectorAll("[data-rev]")) row.removeAttribute("data-rev");
-    }
+    if (frame.type === "hello") hello(frame);
     if (frame.type === "hello" || frame.type === "resync") resync();
     // Nothing may be drawn between the page being written on the server and its arrival here: it would be lost.
     if (fetching) event.detail.waitUntil(fetching);
     Promise.resolve(fetching).then(() => on.frame(frame));
   }
 
+  function closed({ detail: { code } }) {
+    if (greeted) abort?.abort();
+    else refusals += 1;
+    greeted = false;
+    if (code === 4401) { clearTimeout(polling); polling = null; }
+    if (!polling) on.lost(code);
+    if (!polling && code !== 4401 && refusals >= REFUSALS) poll();
+  }
+
   function start(handlers) {
     on = handlers;
     document.addEventListener("htmx:ws:before:connection", (event) => { connection = event.detail.connection; });
     document.addEventListener("htmx:ws:before:message:incoming", receive);
-    document.addEventListener("htmx:ws:close", (event) => { abort?.abort(); on.lost(event.detail.code); });
+    document.addEventListener("htmx:ws:close", closed);
     document.addEventListener("selectionchange", () => {
       if (missed && getSelection().isCollapsed) { missed = false; resync(); }
     });
   }
 
-  return { start, drop, resync };
+  return { start, drop, retry, resync };
 })();
