@@ -17,8 +17,8 @@ def a_daemon(**changes: Any) -> Daemon:
         id="0b5e0e57-0000-0000-0000-000000000001", name="night_watch", type="night_watch", title="Night watch",
         description="", enabled=True, auto_start=False, vital=False, desired=Desired.ON, desired_reason=None,
         paused_until=None, state=DaemonState.RUNNING, state_reason=None, stop_mode=None, started_at=NOON,
-        restarts=0, last_error=None, configuration={}, configuration_revision=1, switched_at=None, restart_revision=0, wake_revision=0,
-        reset_revision=0, created_at=NOON,
+        restarts=0, last_error=None, configuration={}, configuration_revision=1, switched_at=None,
+        restart_revision=0, wake_revision=0, reset_revision=0, created_at=NOON,
     )  # fmt: skip
     live = Live(revision=7, current_status="Scanning 3 of 10", status_updated_at=NOON)
     of_live = {name: changes.pop(name) for name in list(changes) if name in Live._fields}
