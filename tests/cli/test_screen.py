@@ -7,6 +7,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import RichLog
 
+from daemons.cli import screen
 from daemons.cli.deck import Deck
 from daemons.cli.screen import Screen
 from tests.cli.deck_runner import DeckRunner, Serving
@@ -53,3 +54,24 @@ def test_without_its_extra_it_says_what_to_install(
 
     assert done.returncode == 78
     assert "pip install 'daemondeck[top]'" in done.stderr
+
+
+async def test_rows_of_a_deck_that_is_gone_are_not_said_to_be_so(
+    deck: DeckRunner, serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "SILENT_SECONDS", 1.0)
+    token = (deck.data_dir / "token").read_text().strip()
+    with Deck(serving.url, token, timeout=None) as connection:
+        async with Screen(connection).run_test(size=(120, 40)) as pilot:
+            app = pilot.app
+            assert isinstance(app, Screen)
+            await until(pilot, "demo", "stopped")
+            serving.process.kill()
+
+            async with asyncio.timeout(SECONDS):
+                while not app.sub_title.startswith("Offline. What is shown is as of "):
+                    await pilot.pause(0.05)
+
+            assert "dim" in str(app.table.get_cell("demo", "STATE").spans)
+            await pilot.press("s")
+            assert app.is_running
