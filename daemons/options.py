@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
@@ -10,6 +11,8 @@ from daemons.errors import Invalid
 
 NEEDS_RESTART: dict[str, Any] = {"restart": True}
 """`Field(…, json_schema_extra=NEEDS_RESTART)`: a change of this option takes effect at the next start."""
+NEEDS_FOLDER: dict[str, Any] = {"needs": "folder"}
+"""`Field(…, json_schema_extra=NEEDS_FOLDER)`: a folder without which the daemon cannot work; its health is watched."""
 
 
 class DaemonOptions(BaseModel):
@@ -82,6 +85,18 @@ def needing_restart(model: type[DaemonOptions]) -> frozenset[str]:
         for name, field in model.model_fields.items()
         if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("restart")
     )
+
+
+def folders_needed(options: DaemonOptions) -> list[Path]:
+    """Return the folders that `options` name in fields declared with NEEDS_FOLDER."""
+    declared = type(options).model_fields.items()
+    marked = [
+        name
+        for name, field in declared
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("needs") == "folder"
+    ]
+    given = [getattr(options, name) for name in marked]
+    return [Path(folder).expanduser().absolute() for folder in given if folder]
 
 
 def secret(model: type[DaemonOptions]) -> frozenset[str]:

@@ -22,6 +22,7 @@ from daemons.dispatch.embedded import EmbeddedDispatcher
 from daemons.errors import Invalid, Unavailable
 from daemons.executor import Executor
 from daemons.findings import Finding
+from daemons.health import Health, Watched
 from daemons.jobs import Jobs
 from daemons.jobs.retention import Retention
 from daemons.journal import Journal
@@ -108,7 +109,18 @@ class Service:
         services = CallServices(clock, self.journal, self.readings, self.orders, self.questions, self.keepers)
         engine = Engine(services, settings, self.leases, self.roster, self.board, self.registry)
         self.supervisor = Supervisor(engine, self.database, self.bus)
-        self._findings = findings
+        parts = Watched(
+            settings,
+            self.database,
+            self.bus,
+            self.board,
+            self.journal,
+            self.leases,
+            self.statistics,
+            self.registry,
+            self.supervisor,
+        )
+        self.health = Health(parts, clock, findings)
         self._lock = lock
         self._is_open = False
         self._stopping: asyncio.Task[None] | None = None
@@ -121,16 +133,11 @@ class Service:
 
     def problems(self) -> list[Finding]:
         """Return what a person should know of and mend."""
-        found = list(self._findings)
+        found = self.health.findings()
         if self._stopping is not None:
-            found.append(Finding("ERR_STOPPING", "warning", "The deck is closing.", "Wait for it to come back."))
+            found.insert(0, Finding("ERR_STOPPING", "warning", "The deck is closing.", "Wait for it to come back."))
         elif not self._is_open:
-            found.append(Finding("ERR_STARTING", "warning", "The deck is still opening.", "Wait a moment."))
-        if self.board.is_behind:
-            found.append(Finding("ERR_DATABASE_BEHIND", "error", "What is shown cannot be stored at the moment."))
-        for plugin in self.registry.broken:
-            what = f"The plug-in {plugin.module} could not be taken: {plugin.error.message}"
-            found.append(Finding(plugin.error.code, "error", what, plugin.error.remedy))
+            found.insert(0, Finding("ERR_STARTING", "warning", "The deck is still opening.", "Wait a moment."))
         return found
 
     # Commands that need the types of daemons.
@@ -202,6 +209,7 @@ class Service:
             await stack.enter_async_context(self.executor)
             reach("executor opened")
             await stack.enter_async_context(self.supervisor)
+            await stack.enter_async_context(self.health)
             stack.push_async_callback(self.stop)
             housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
             stack.callback(housekeeping.cancel)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from statistics import fmean, median
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from daemons.clock import Clock
 from daemons.database import Database
@@ -119,6 +119,17 @@ class Statistics:
             await self._figures(since, daemon_id),
             await self._recent(since, daemon_id),
         )
+
+    async def failing(self, since: datetime) -> dict[str, tuple[int, int]]:
+        """Return of each daemon's jobs that ended since then how many failed, and how many were tried at all."""
+        failed = func.sum(case((_J.state == JobState.FAILED.value, 1), else_=0)).label("failed")
+        tried = [JobState.COMPLETED.value, JobState.FAILED.value]
+        rows = await self._database.fetch(
+            select(_J.daemon_id, failed, func.count().label("tried"))
+            .where(_J.finished_at >= since, _J.state.in_(tried), _J.daemon_id.is_not(None))
+            .group_by(_J.daemon_id)
+        )
+        return {row.daemon_id: (int(row.failed), row.tried) for row in rows}
 
     async def _counts(self, ended: Sequence[ColumnElement[bool]]) -> dict[str, int]:
         jobs = func.count().label("jobs")

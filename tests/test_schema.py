@@ -15,7 +15,7 @@ from daemons.clock import SystemClock
 from daemons.database.engines import normalise_url
 from daemons.errors import Fatal
 from daemons.schema import HEAD, DatabaseAway, DatabaseNewer, check, current, prepare, sqlite_path, upgrade
-from daemons.schema.sqlite_file import Unusable, list_backups
+from daemons.schema.sqlite_file import Unusable, forget_damage, list_backups
 from tests.fake_clock import FakeClock
 from tests.postgres_server import PostgresServer
 
@@ -148,6 +148,8 @@ def test_a_damaged_file_is_moved_aside_and_said_loudly(
     assert str(aside) in finding.message and str(backup) in (finding.remedy or "")
     assert aside.read_bytes() == spoiled
     assert current(database_url) == HEAD
+    assert prepare(database_url, tmp_path, clock) == [finding], "it is told until somebody knows of it"
+    forget_damage(path)
     assert prepare(database_url, tmp_path, clock) == []
 
 

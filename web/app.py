@@ -95,6 +95,7 @@ def create_app(service: Service) -> Starlette:
     app.router.redirect_slashes = False
     signals = Signals(service.board)
     signals.add("inbox", lambda: service.questions.open_count)
+    signals.add("system", lambda: service.health.trouble)
     templates.frame_with(sections_of(app.routes), signals.now)
     app.state.context = Context(service, templates, hub, openapi.document(CALLS, service.version), signals)
     return app

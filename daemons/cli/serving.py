@@ -108,7 +108,8 @@ async def _greet(service: "Service", address: Address) -> None:
     """Tell on stdout where the deck is and how to get in."""
     logger.info("The deck is open.", url=address.url, pid=address.pid, version=service.version)
     for problem in service.problems():
-        logger.warning(problem.message, code=problem.code, remedy=problem.remedy)
+        tell = logger.warning if problem.is_trouble else logger.info
+        tell(problem.message, code=problem.code, remedy=problem.remedy)
     with suppress(BrokenPipeError):
         say(f"Daemondeck {service.version} is at {address.url}/")
         if not service.access.is_open:

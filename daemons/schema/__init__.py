@@ -22,6 +22,7 @@ from daemons.schema.sqlite_file import (
     back_up,
     doubtful_place,
     integrity_problems,
+    known_damage,
     require_usable,
     set_aside_if_damaged,
 )
@@ -80,6 +81,7 @@ def prepare(url: str, data_dir: Path, clock: Clock) -> list[Finding]:
     if path is not None:
         require_usable(path)
         findings.append(doubtful_place(path))
+        findings += known_damage(path, _backups(data_dir))
         findings.append(set_aside_if_damaged(path, _backups(data_dir), clock))
     if current(url) != HEAD:
         upgrade(url, data_dir, clock)

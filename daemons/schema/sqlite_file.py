@@ -5,7 +5,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -21,6 +21,9 @@ CHECK_BUDGET = 1.0
 """Seconds that the look for damage may delay a start; a larger file is looked at in part."""
 
 _COMPANIONS = ("", "-wal", "-shm")
+_NOTE = ".why"
+"""Beside a damaged file, until somebody knows of it."""
+_STAMP = "%Y%m%dT%H%M%S%fZ"
 _NETWORK = ("nfs", "cifs", "smb", "afp", "ncp", "9p", "fuse.sshfs", "fuse.rclone", "fuse.s3fs", "davfs", "webdav")
 _SYNCED = ("dropbox", "onedrive", "google drive", "mobile documents", "icloud drive", "nextcloud")
 _OPCODES_BETWEEN_LOOKS = 10_000
@@ -123,13 +126,49 @@ def set_aside_if_damaged(path: Path, backups: Path, clock: Clock) -> Finding | N
     for companion in reversed(_COMPANIONS):
         with contextlib.suppress(FileNotFoundError):
             Path(f"{path}{companion}").rename(f"{aside}{companion}")
+    with contextlib.suppress(OSError):  # The disk may be what broke; then it is told in this run only.
+        _note_of(aside).write_text(reason, "utf-8")
+    return _damage_finding(path, aside, backups, reason)
+
+
+def known_damage(path: Path, backups: Path) -> list[Finding]:
+    """Return what was found damaged and set aside at earlier starts, as long as nobody said that it is known."""
+    found = []
+    for note in sorted(path.parent.glob(f"{path.name}.corrupt-*Z{_NOTE}")):
+        with contextlib.suppress(OSError):
+            aside = note.with_suffix("")
+            found.append(_damage_finding(path, aside, backups, note.read_text("utf-8", "replace")[:500]))
+    return found
+
+
+def forget_damage(path: Path) -> None:
+    """Let `known_damage` return nothing any more; the damaged files stay where they are."""
+    for note in path.parent.glob(f"{path.name}.corrupt-*Z{_NOTE}"):
+        note.unlink(missing_ok=True)
+
+
+def _damage_finding(path: Path, aside: Path, backups: Path, reason: str) -> Finding:
     last = max(list_backups(backups), default=None)
     return Finding(
         "ERR_DATABASE_CORRUPT",
         "error",
         f"The database was damaged ({reason}) and a fresh one was begun. The damaged file is {aside}.",
-        f"To go back to the last backup, stop the service and copy {last} to {path}." if last else None,
+        f"To go back to the last backup, stop the deck and run `daemondeck db restore {last}`." if last else None,
+        str(aside),
+        _moment_of(aside),
+        dismissable=True,
     )
+
+
+def _note_of(aside: Path) -> Path:
+    return Path(f"{aside}{_NOTE}")
+
+
+def _moment_of(aside: Path) -> datetime | None:
+    try:
+        return datetime.strptime(aside.name.rpartition(".corrupt-")[2], _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def integrity_problems(path: Path) -> list[str]:
@@ -183,7 +222,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _stamp(moment: datetime) -> str:
-    return f"{moment:%Y%m%dT%H%M%S%fZ}"
+    return moment.strftime(_STAMP)
 
 
 def _sync(path: Path) -> None:

@@ -64,6 +64,13 @@ class _Reading(Collector):
         hub, journal = self.context.hub, self.context.service.journal
         yield GaugeMetricFamily("daemondeck_event_loop_lag_seconds", "How late the event loop last was.", hub.lag)
         service = self.context.service
+        wrong = GaugeMetricFamily("daemondeck_findings", "What is wrong, by severity.", labels=["severity"])
+        severities = Counter(finding.severity for finding in service.problems())
+        for severity in ("error", "warning", "info"):
+            wrong.add_metric([severity], severities[severity])
+        yield wrong
+        if (size := service.health.picture.database_bytes) is not None:
+            yield GaugeMetricFamily("daemondeck_database_bytes", "Size of the database.", size)
         yield GaugeMetricFamily("daemondeck_units_waiting", "Writes in line.", service.database.waiting)
         yield CounterMetricFamily("daemondeck_loop_blocks", "Times the loop stood still.", service.supervisor.blocks)
         yield GaugeMetricFamily("daemondeck_sockets", "Open sockets.", len(hub.listeners))

@@ -234,12 +234,13 @@ class FindingShape(Shape):
     """Something a person should know of, and mend."""
 
     code: str
-    severity: Literal["warning", "error"]
+    severity: Literal["info", "warning", "error"]
     message: str
     remedy: str | None
     subject: str | None
     since: AwareDatetime | None
     link: str | None
+    dismissable: bool
 
 
 class HealthShape(Shape):

@@ -8,7 +8,7 @@ import psutil
 from pydantic import Field
 
 from daemons.base import BaseDaemon, daemon
-from daemons.options import DaemonOptions
+from daemons.options import NEEDS_FOLDER, DaemonOptions
 from daemons.states import LogLevel
 from daemons.values import Job
 from daemons.workflows.describe.describe_batch import BatchArgs, BatchItem
@@ -25,7 +25,7 @@ class DescribeImages(BaseDaemon):
     """Describes every image of a folder, a batch at a time, and looks for new ones now and then."""
 
     class Options(DaemonOptions):
-        directory: Path | None = Field(None, description="The folder of images.")
+        directory: Path | None = Field(None, description="The folder of images.", json_schema_extra=NEEDS_FOLDER)
         recursive: bool = Field(True, description="Whether to go into the folders below.")
         batch_size: int = Field(100, ge=1, le=1000, description="Images in one job.")
         cooldown: float = Field(
