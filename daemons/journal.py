@@ -238,10 +238,25 @@ class Journal:
         rows = await self._database.fetch(statement.order_by(order).limit(limit))
         return sorted((_line(row) for row in rows), key=lambda line: line.id)
 
-    async def history(self, daemon_id: str, *, before: int | None = None, limit: int = 200) -> list[HistoryEntry]:
-        """Return the newest `limit` entries before `before`."""
+    async def history(
+        self,
+        daemon_id: str,
+        *,
+        kind: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: int | None = None,
+        limit: int = 200,
+    ) -> list[HistoryEntry]:
+        """Return the newest `limit` entries before `before`, of that kind and time if they are given."""
         table = DaemonHistoryTable
         statement = select(table.__table__).where(table.daemon_id == daemon_id)
+        if kind is not None:
+            statement = statement.where(table.kind == kind)
+        if since is not None:
+            statement = statement.where(table.at >= since)
+        if until is not None:
+            statement = statement.where(table.at <= until)
         if before is not None:
             statement = statement.where(table.id < before)
         rows = await self._database.fetch(statement.order_by(table.id.desc()).limit(limit))
@@ -249,14 +264,12 @@ class Journal:
             HistoryEntry(row.id, row.at, row.kind, row.old, row.new, row.reason, row.job_id) for row in reversed(rows)
         ]
 
-    async def timeline(self, daemon_id: str, *, limit: int = 100) -> list[StatusNote]:
-        """Return the newest statuses of a daemon."""
-        rows = await self._database.fetch(
-            select(StatusTable.__table__)
-            .where(StatusTable.daemon_id == daemon_id)
-            .order_by(StatusTable.id.desc())
-            .limit(limit)
-        )
+    async def timeline(self, daemon_id: str, *, until: datetime | None = None, limit: int = 100) -> list[StatusNote]:
+        """Return the newest statuses of a daemon that it had begun to say by `until`."""
+        statement = select(StatusTable.__table__).where(StatusTable.daemon_id == daemon_id)
+        if until is not None:
+            statement = statement.where(StatusTable.at <= until)
+        rows = await self._database.fetch(statement.order_by(StatusTable.id.desc()).limit(limit))
         return [_note(row) for row in reversed(rows)]
 
 

@@ -135,12 +135,12 @@ class Readings:
             for row in await self._database.fetch(statement)
         ]
 
-    async def resolve(self, error_id: int) -> None:
-        """Mark a reported error as dealt with; if it comes again it is a new one. Raises NotFound."""
+    async def resolve(self, daemon_id: str, error_id: int) -> None:
+        """Mark an error that a daemon reported as dealt with; if it comes again it is a new one. Raises NotFound."""
 
         def unit(tx: Transaction) -> None:
             table = DaemonErrorTable
-            open_one = (table.id == error_id) & table.resolved_at.is_(None)
+            open_one = (table.id == error_id) & (table.daemon_id == daemon_id) & table.resolved_at.is_(None)
             if tx.execute(update(table).where(open_one).values(resolved_at=tx.now)).rowcount == 0:
                 raise NotFound(f"There is no open error {error_id}.", code="ERR_UNKNOWN_ERROR")
 

@@ -66,7 +66,7 @@ async def test_a_resolved_error_that_comes_again_is_new(readings: Readings, leas
     await readings.flush()
     (first,) = await readings.errors(lease.daemon_id)
 
-    await readings.resolve(first.id)
+    await readings.resolve(lease.daemon_id, first.id)
     readings.report(lease, "ERR_AWAY", "The server is away.")
     await readings.flush()
 
@@ -91,6 +91,11 @@ async def test_errors_that_are_never_the_same_are_kept_in_a_bounded_number(
     assert newest[0].message.startswith("Item 100")
 
 
-async def test_resolving_nothing_is_said(readings: Readings) -> None:
-    with pytest.raises(NotFound):
-        await readings.resolve(12345)
+async def test_resolving_nothing_or_what_is_anothers_is_said(readings: Readings, lease: Lease) -> None:
+    readings.report(lease, "ERR_AWAY", "The server is away.")
+    await readings.flush()
+    (error,) = await readings.errors(lease.daemon_id)
+
+    for daemon_id, error_id in ((lease.daemon_id, 12345), ("another", error.id)):
+        with pytest.raises(NotFound):
+            await readings.resolve(daemon_id, error_id)

@@ -21,6 +21,7 @@ from web.api import (
     metrics,
     openapi,
     options,
+    reported,
     statistics,
     types,
     users,
@@ -32,6 +33,7 @@ from web.authentication import Authentication
 from web.context import Context
 from web.live import Hub
 from web.pages import all_daemons, appearance, people, signin, welcome
+from web.pages import daemon as daemon_page
 from web.pages import daemons as daemon_pages
 from web.pages import describe as describe_pages
 from web.pages import inbox as inbox_pages
@@ -48,6 +50,7 @@ from web.templating import Templates
 CALLS = [
     *daemons.CALLS,
     *options.CALLS,
+    *reported.CALLS,
     *statistics.CALLS,
     *jobs.CALLS,
     *types.CALLS,
@@ -109,6 +112,7 @@ def _routes(assets: Assets) -> list[BaseRoute]:
         *appearance.ROUTES,
         *all_daemons.ROUTES,
         *daemon_pages.ROUTES,
+        *daemon_page.ROUTES,
         *job_pages.ROUTES,
         *describe_pages.ROUTES,
         *inbox_pages.ROUTES,

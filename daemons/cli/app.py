@@ -20,6 +20,7 @@ from daemons.cli import (
     new_job,
     processes,
     progress,
+    reported,
     running,
     serve,
     stats,
@@ -61,6 +62,7 @@ app.command(rich_help_panel=LOOK)(logs.logs)
 app.command(rich_help_panel=LOOK)(events.events)
 app.command(rich_help_panel=LOOK)(looking.history)
 app.command(rich_help_panel=LOOK)(looking.stack)
+app.command(rich_help_panel=LOOK)(reported.errors)
 app.command("is-active", rich_help_panel=LOOK)(looking.is_active)
 app.command("is-failed", rich_help_panel=LOOK)(looking.is_failed)
 app.command(rich_help_panel=LOOK)(waiting.wait)

@@ -31,13 +31,15 @@ async def test_a_daemons_page_shows_its_log_history_and_options(browser: httpx2.
 
     assert "A line &lt;b&gt;with markup&lt;/b&gt;" in page
     assert "Guests" in page
-    assert "What it says." in page
+    assert "What it says." in (await browser.get("/daemons/talker/settings")).text
 
 
 async def test_a_page_of_a_daemon_whose_type_is_gone_still_opens(browser: httpx2.AsyncClient, service: Service) -> None:
     await service.roster.add("vanished", "orphan", {"colour": "red"})
 
-    page = await browser.get("/daemons/orphan")
+    for tab in ("", "/jobs", "/log", "/errors", "/api"):
+        assert (await browser.get(f"/daemons/orphan{tab}")).status_code == 200, tab
+    page = await browser.get("/daemons/orphan/settings")
 
     assert page.status_code == 200
     assert "colour" in page.text

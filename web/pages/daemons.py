@@ -2,26 +2,19 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, time, timedelta
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from daemons.errors import DaemonError, Invalid, UnknownName
-from daemons.jobs.lists import JobFilter
-from daemons.registry import Registry
+from daemons.errors import Invalid, UnknownName
 from daemons.roster import Roster
-from daemons.settings import Settings
 from daemons.states import StopMode
 from daemons.values import DaemonRow
 from web.context import service, templates, viewer
 from web.pages.forms import Form, back_to
 from web.parsing import read_form
 
-LINES_SHOWN = 200
-HISTORY_SHOWN = 50
-JOBS_SHOWN = 20
 PAUSE_MINUTES = range(1, 10_081)
 
 
@@ -35,46 +28,6 @@ async def show_daemons(request: Request) -> Response:
         daemons=deck.board.all(),
         broken=deck.registry.broken,
     )
-
-
-async def show_daemon(request: Request) -> Response:
-    deck = service(request)
-    daemon = deck.board.get(request.path_params["name"])
-    lines = await deck.journal.lines(daemon_id=daemon.id, limit=LINES_SHOWN)
-    history = await deck.journal.history(daemon.id, limit=HISTORY_SHOWN)
-    jobs = await deck.jobs.list(JobFilter(daemon=daemon.id), limit=JOBS_SHOWN)
-    return templates(request).page(
-        "pages/daemon.html",
-        viewer=viewer(request),
-        daemon=daemon,
-        lines=lines,
-        history=history[::-1],
-        jobs=jobs.items,
-        options=shown_options(deck.registry, daemon.row, deck.settings),
-        plugin=next((plugin for plugin in deck.registry.broken if plugin.row_name == daemon.row.type), None),
-        stack=deck.supervisor.stack(daemon.name).frames if daemon.live.silent else (),
-    )
-
-
-def shown_options(registry: Registry, row: DaemonRow, settings: Settings) -> list[dict[str, Any]]:
-    """Return each option of a daemon with its value, where that comes from, and what it means."""
-    try:
-        options, sources = registry.effective(row, settings)
-    except DaemonError as error:
-        # A type that is gone, or a value that is not valid any more: the row's own words, and why.
-        return [
-            {"name": name, "value": value, "source": "row", "description": error.message}
-            for name, value in row.shown_configuration.items()
-        ]
-    return [
-        {
-            "name": name,
-            "value": value,
-            "source": sources.get(name, "default"),
-            "description": type(options).model_fields[name].description or "",
-        }
-        for name, value in options.model_dump(mode="json").items()
-    ]
 
 
 async def show_stop(request: Request) -> Response:
@@ -176,7 +129,6 @@ FORMS = [
 ROUTES = [
     Route("/", show_daemons),
     Route("/daemons", show_daemons),
-    Route("/daemons/{name}", show_daemon),
     Route("/daemons/{name}/stop", show_stop),
     *(form.route() for form in FORMS),
 ]

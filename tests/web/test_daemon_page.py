@@ -1,0 +1,96 @@
+"""A daemon's own pages, as a browser without scripts uses them."""
+
+from datetime import timedelta
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from daemons.service import Service
+from daemons.values import Lease
+from tests.web.served import until
+from web.api.reported import ReportedPage
+from web.pages.daemon import TABS
+
+HOSTILE = "<script>alert(1)</script>\u202e😀" + "x" * 10_000
+
+
+async def running_lease(service: Service) -> Lease:
+    """Start the talker; return what its run writes under."""
+    await service.roster.start("talker")
+    await until(service, "talker", "running")
+    daemon_id = service.board.get("talker").id
+    row = await service.database.fetch_one(
+        text("SELECT holder, epoch FROM leases WHERE daemon_id = :id").bindparams(id=daemon_id)
+    )
+    assert row is not None
+    return Lease(daemon_id, row.holder, row.epoch)
+
+
+@pytest.mark.parametrize("tab", TABS)
+async def test_each_tab_is_a_page_that_names_the_others(browser: httpx2.AsyncClient, tab: str) -> None:
+    answer = await browser.get(f"/daemons/talker/{tab}".rstrip("/"))
+
+    assert answer.status_code == 200
+    assert 'aria-current="page"' in answer.text
+    for other in TABS:
+        assert f'href="{f"/daemons/talker/{other}".rstrip("/")}"' in answer.text
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-13-01T00:00", "1" * 400, "<script>"])
+async def test_a_moment_that_is_none_is_refused(browser: httpx2.AsyncClient, at: str) -> None:
+    answer = await browser.get("/daemons/talker", params={"at": at})
+
+    assert answer.status_code == 422
+    assert "<script>" not in answer.text.replace("<script defer", "").replace("<script src", "")
+
+
+async def test_what_it_said_at_a_time_can_be_asked(browser: httpx2.AsyncClient, service: Service) -> None:
+    await running_lease(service)
+    await service.journal.flush()
+    await service.roster.stop("talker")
+    await until(service, "talker", "stopped")
+    [note] = await service.journal.timeline(service.board.get("talker").id)
+
+    spoken = await browser.get("/daemons/talker", params={"at": note.at.isoformat()})
+    silent = await browser.get("/daemons/talker", params={"at": (service.clock.now() + timedelta(days=1)).isoformat()})
+    before = await browser.get("/daemons/talker?at=0001-01-01T00:00%2B14:00")
+
+    assert "<strong>Looking around</strong>" in spoken.text
+    assert "nothing: it was stopped" in silent.text.replace("\n    ", " ")
+    assert "nothing is kept from then" in before.text
+
+
+async def test_reported_errors_are_counted_and_resolved(browser: httpx2.AsyncClient, service: Service) -> None:
+    lease = await running_lease(service)
+    for _ in range(3):
+        service.readings.report(lease, "ERR_AWAY", HOSTILE)
+    await service.readings.flush()
+
+    listed = (await browser.get("/api/daemons/talker/errors")).json()
+    ReportedPage.model_validate(listed)
+    page = (await browser.get("/daemons/talker/errors")).text
+    number = listed["items"][0]["id"]
+    pressed = await browser.post(f"/daemons/talker/errors/{number}/resolve")
+
+    assert listed["items"][0]["count"] == 3
+    assert "3 times" in page
+    assert "<script>alert" not in page
+    assert (pressed.status_code, pressed.headers["location"]) == (303, "/daemons/talker/errors")
+    assert (await browser.get("/api/daemons/talker/errors")).json()["items"][0]["resolved_at"]
+    assert (await browser.post(f"/api/daemons/talker/errors/{number}/resolve")).status_code == 404
+    for nothing in ("0", "x", "9" * 40, "-1", "١"):
+        assert (await browser.post(f"/daemons/talker/errors/{nothing}/resolve")).status_code == 404
+
+
+async def test_an_onlooker_resolves_nothing(onlooker: httpx2.AsyncClient) -> None:
+    assert (await onlooker.post("/daemons/talker/errors/1/resolve")).status_code == 403
+
+
+async def test_every_call_of_a_daemon_can_be_copied(browser: httpx2.AsyncClient) -> None:
+    page = (await browser.get("/daemons/talker/api")).text
+
+    assert "daemondeck start talker" in page
+    assert "curl -X POST" in page
+    assert "http://127.0.0.1:8420/api/daemons/talker/stop" in page
+    assert "{name}" not in page

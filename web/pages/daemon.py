@@ -1,0 +1,219 @@
+"""One daemon's own pages: each tab is a page with an address of its own."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psutil
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from daemons.errors import DaemonError
+from daemons.jobs.lists import JobFilter
+from daemons.registry import Registry
+from daemons.service import Service
+from daemons.settings import Settings
+from daemons.states import DaemonState
+from daemons.values import Daemon, DaemonRow, StatusNote
+from web.api.reported import resolve
+from web.bars import Piece, pieces, stretches
+from web.context import context_of, own_address, service, templates, viewer
+from web.pages.forms import Form, back_to
+from web.parsing import NoQuery, Query, read_form, read_query
+
+LINES_SHOWN = 200
+HISTORY_SHOWN = 50
+CHANGES_DRAWN = 1_000
+NOTES_SHOWN = 100
+JOBS_SHOWN = 50
+ERRORS_SHOWN = 100
+DAY = timedelta(hours=24)
+TABS = {
+    "": "Now",
+    "jobs": "Jobs",
+    "log": "Log",
+    "errors": "Errors",
+    "settings": "Settings",
+    "api": "API",
+}
+"""Last word of the path, and what people read."""
+
+
+class NowQuery(Query):
+    """At which moment to look back; without a zone it is in UTC."""
+
+    at: datetime | None = Field(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a daemon said and was at a time gone by."""
+
+    at: datetime
+    state: DaemonState
+    note: StatusNote | None
+
+    @property
+    def spoke(self) -> bool:
+        return self.note is not None and self.state.is_live
+
+
+def tab(request: Request, name: str, daemon: Daemon, *, status: int = 200, **context: object) -> Response:
+    """Answer with one tab of a daemon."""
+    return templates(request).page(
+        f"pages/daemon_{name or 'now'}.html",
+        status,
+        viewer=viewer(request),
+        daemon=daemon,
+        tabs=TABS,
+        tab=name,
+        plugin=next((one for one in service(request).registry.broken if one.row_name == daemon.row.type), None),
+        **context,
+    )
+
+
+def daemon_of(request: Request) -> Daemon:
+    """Return the daemon that the path names. Raises UnknownDaemon."""
+    return service(request).board.get(request.path_params["name"])
+
+
+async def show_now(request: Request) -> Response:
+    deck, daemon, query = service(request), daemon_of(request), read_query(request, NowQuery)
+    notes = await deck.journal.timeline(daemon.id, limit=NOTES_SHOWN)
+    return tab(
+        request,
+        "",
+        daemon,
+        lines=await deck.journal.lines(daemon_id=daemon.id, limit=LINES_SHOWN),
+        history=(await deck.journal.history(daemon.id, limit=HISTORY_SHOWN))[::-1],
+        notes=notes[::-1],
+        moment=await _moment(deck, daemon, query.at) if query.at else None,
+        bars=[("Was", await _bar(deck, daemon, "state")), ("Wanted", await _bar(deck, daemon, "desired"))],
+        process=_process(deck),
+        stack=deck.supervisor.stack(daemon.name).frames if daemon.live.silent else (),
+    )
+
+
+async def show_jobs(request: Request) -> Response:
+    read_query(request, NoQuery)
+    daemon = daemon_of(request)
+    jobs = await service(request).jobs.list(JobFilter(daemon=daemon.id), limit=JOBS_SHOWN)
+    return tab(request, "jobs", daemon, jobs=jobs.items)
+
+
+async def show_log(request: Request) -> Response:
+    read_query(request, NoQuery)
+    daemon = daemon_of(request)
+    return tab(
+        request,
+        "log",
+        daemon,
+        lines=await service(request).journal.lines(daemon_id=daemon.id, limit=LINES_SHOWN),
+    )
+
+
+async def show_errors(request: Request) -> Response:
+    read_query(request, NoQuery)
+    daemon = daemon_of(request)
+    return tab(request, "errors", daemon, errors=await service(request).readings.errors(daemon.id, limit=ERRORS_SHOWN))
+
+
+async def show_settings(request: Request) -> Response:
+    read_query(request, NoQuery)
+    deck, daemon = service(request), daemon_of(request)
+    return tab(request, "settings", daemon, options=shown_options(deck.registry, daemon.row, deck.settings))
+
+
+async def show_api(request: Request) -> Response:
+    read_query(request, NoQuery)
+    daemon = daemon_of(request)
+    calls = _calls(context_of(request.scope).openapi["paths"], daemon.name)
+    return tab(request, "api", daemon, calls=calls, address=own_address(request.scope))
+
+
+def shown_options(registry: Registry, row: DaemonRow, settings: Settings) -> list[dict[str, Any]]:
+    """Return each option of a daemon with its value, where that comes from, and what it means."""
+    try:
+        options, sources = registry.effective(row, settings)
+    except DaemonError as error:
+        # A type that is gone, or a value that is not valid any more: the row's own words, and why.
+        return [
+            {"name": name, "value": value, "source": "row", "description": error.message}
+            for name, value in row.shown_configuration.items()
+        ]
+    return [
+        {
+            "name": name,
+            "value": value,
+            "source": sources.get(name, "default"),
+            "description": type(options).model_fields[name].description or "",
+        }
+        for name, value in options.model_dump(mode="json").items()
+    ]
+
+
+async def _moment(deck: Service, daemon: Daemon, asked: datetime) -> Moment:
+    at = asked if asked.tzinfo else asked.replace(tzinfo=UTC)
+    at = max(daemon.row.created_at, min(at, deck.clock.now()))
+    notes = await deck.journal.timeline(daemon.id, until=at, limit=1)
+    changes = await deck.journal.history(daemon.id, kind="state", until=at, limit=1)
+    state = DaemonState(changes[0].new or "stopped") if changes else DaemonState.STOPPED
+    return Moment(at, state, notes[0] if notes else None)
+
+
+async def _bar(deck: Service, daemon: Daemon, kind: str) -> list[Piece]:
+    until = deck.clock.now()
+    since = max(until - DAY, daemon.row.created_at)
+    entries = await deck.journal.history(daemon.id, kind=kind, since=since, limit=CHANGES_DRAWN)
+    now = daemon.row.state if kind == "state" else daemon.row.desired
+    return pieces(stretches(entries, now.value, since, until, is_whole=len(entries) < CHANGES_DRAWN))
+
+
+def _process(deck: Service) -> dict[str, Any]:
+    process = psutil.Process()
+    with process.oneshot():
+        times = process.cpu_times()
+        return {
+            "id": process.pid,
+            "mebibytes": process.memory_info().rss / 2**20,
+            "cpu": timedelta(seconds=times.user + times.system),
+            "age": deck.clock.now() - deck.started_at,
+        }
+
+
+def _calls(paths: dict[str, dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return what programs can do with the daemon `name`, from the schema: nothing is told that is not served."""
+    own = {path: methods for path, methods in paths.items() if path.startswith("/api/daemons/{name}")}
+    return [
+        {
+            "method": method.upper(),
+            "path": path.replace("{name}", name),
+            "summary": call["summary"],
+            "has_body": "requestBody" in call,
+            "command": call.get("x-command", "").replace("{name}", name),
+        }
+        for path, methods in own.items()
+        for method, call in methods.items()
+    ]
+
+
+async def resolve_error(request: Request) -> Response:
+    await read_form(request, names=())
+    await resolve(request)
+    return back_to(request, f"/daemons/{daemon_of(request).name}/errors")
+
+
+FORMS = [
+    Form("/daemons/{name}/errors/{id}/resolve", resolve_error, "POST /api/daemons/{name}/errors/{id}/resolve"),
+]
+ROUTES = [
+    Route("/daemons/{name}", show_now),
+    Route("/daemons/{name}/jobs", show_jobs),
+    Route("/daemons/{name}/log", show_log),
+    Route("/daemons/{name}/errors", show_errors),
+    Route("/daemons/{name}/settings", show_settings),
+    Route("/daemons/{name}/api", show_api),
+    *(form.route() for form in FORMS),
+]
