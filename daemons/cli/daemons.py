@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from daemons.cli.deck import Deck
+from daemons.cli.deck import LOST, Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.names import complete_daemons
 from daemons.cli.options import Options, Output, options_of
@@ -227,6 +227,13 @@ async def _watch(options: Options, deck: Deck, names: set[str] | None) -> None:
         async for frame in frames:
             if frame is None:
                 note(options, "-- connected again --")
+            elif frame.type == LOST:
+                since = stamp(SystemClock().now().isoformat(), "seconds")
+                if redraws:
+                    say(CLEAR, end="")
+                    say(f"No connection since {since}. What is shown is as of then.")
+                    say(table([present[name] for name in sorted(present)], COLUMNS, no_color=options.no_color), end="")
+                note(options, f"-- no connection since {since}, trying again --")
             elif frame.type == "removed":
                 present = {name: daemon for name, daemon in present.items() if daemon["id"] != frame.data["id"]}
             elif frame.type in ("snapshot", "daemon"):

@@ -1,5 +1,6 @@
 """The running deck as commands see it: HTTP calls and the events socket, errors turned into exit codes."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -12,6 +13,10 @@ from daemons.cli.exits import CommandError, Exit
 from daemons.clock import SystemClock
 
 REQUEST_SECONDS = 10.0
+SILENT_SECONDS = 12.0
+"""A deck that says nothing for so long, not even that it is alive, is not there any more: it beats every 5 s."""
+LOST = "lost"
+"""The type of the frame that tells the end of a connection; it is ours, the deck sends none like it."""
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0)
 """Pauses between tries to reach a deck that went away; the last one repeats."""
 
@@ -104,6 +109,7 @@ class Deck:
     async def frames(self, topics: str, **filters: object) -> AsyncGenerator[Frame | None, None]:
         """Yield what happens until the caller stops listening; None each time the connection was made anew.
 
+        The end of a connection is told once, by a frame of type LOST: what was told before is not sure any more.
         Raises CommandError if the first connection is refused, or any later one for good.
         """
         tries = 0
@@ -119,6 +125,8 @@ class Deck:
             except CommandError as error:
                 if error.exit_code is not Exit.UNREACHABLE or not connected:
                     raise
+            if tries == 0:
+                yield Frame("hub", LOST, {})
             await self._clock.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
             tries += 1
 
@@ -132,8 +140,9 @@ class Deck:
             async with connect(
                 address, additional_headers=self._headers, proxy=None, compression=None, open_timeout=self._timeout
             ) as socket:
-                async for message in socket:
-                    frame = json.loads(message)
+                while True:
+                    async with asyncio.timeout(SILENT_SECONDS):
+                        frame = json.loads(await socket.recv())
                     yield Frame(frame["topic"], frame["type"], frame["data"])
         except ConnectionClosed as error:
             # 4401: our session or token ended; another try would only be refused.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from daemons.cli.deck import Deck
+from daemons.cli.deck import LOST, Deck
 from daemons.cli.names import complete_daemons
 from daemons.cli.options import Options, options_of
 from daemons.cli.printing import as_json, note, say
@@ -35,6 +35,8 @@ async def _print_frames(options: Options, deck: Deck, topics: str, *, follow: bo
         async for frame in frames:
             if frame is None:
                 note(options, "-- connected again --")
+            elif frame.type == LOST:
+                note(options, "-- no connection, trying again --")
             elif frame.type == "heartbeat":
                 # The first one ends what the deck tells anybody who comes.
                 if not follow:

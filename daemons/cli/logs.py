@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from daemons.cli.deck import Deck
+from daemons.cli.deck import LOST, Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.names import complete_daemons_and_jobs
 from daemons.cli.options import Options, Output, options_of
@@ -98,6 +98,8 @@ class Tail:
             async for frame in frames:
                 if frame is None:
                     note(self._options, "-- connected again --")
+                elif frame.type == LOST:
+                    note(self._options, "-- no connection, trying again --")
                 elif frame.type == "snapshot":
                     waiting += frame.items
                     if not frame.data["more"]:

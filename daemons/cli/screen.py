@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.widgets import DataTable, Footer, Header, RichLog, Static
 
 from daemons.cli.daemons import reason_of, shown_state
-from daemons.cli.deck import Deck, Frame
+from daemons.cli.deck import LOST, SILENT_SECONDS, Deck, Frame
 from daemons.cli.exits import CommandError
 from daemons.cli.printing import age, cell, one_line, progress, stamp
 from daemons.cli.switching import Daemon, segment
@@ -18,8 +18,6 @@ from daemons.clock import SystemClock
 
 COLUMNS = ("NAME", "STATE", "STATUS", "AGE", "PROGRESS")
 LINES_KEPT = 1_000
-SILENT_SECONDS = 12.0
-"""Without a sign of the deck for so long, nothing on the screen is said to be so any more."""
 
 
 class Screen(App[None]):
@@ -80,6 +78,9 @@ class Screen(App[None]):
             self._say(error.message)
 
     def _take(self, frame: Frame) -> None:
+        if frame.type == LOST:
+            self._grow_old()
+            return
         self._heard = self._clock.now()
         if self._is_old or self.sub_title == "Connecting":
             self._is_old, self.sub_title = False, "Live"
@@ -122,13 +123,16 @@ class Screen(App[None]):
         if self._is_old:
             return
         if (self._clock.now() - self._heard).total_seconds() > SILENT_SECONDS:
-            # Rows grey out and ages stand still: they were so then, and may not be now.
-            self._is_old = True
-            self.sub_title = f"Offline. What is shown is as of {stamp(self._heard.isoformat(), 'seconds')}"
-            self._draw()
+            self._grow_old()
             return
         for name, daemon in self._present.items():
             self.table.update_cell(name, "AGE", Text(cell(age(daemon["status_updated_at"]))))
+
+    def _grow_old(self) -> None:
+        """Grey out the rows and stop their ages: they were so then, and may not be now."""
+        self._is_old = True
+        self.sub_title = f"Offline. What is shown is as of {stamp(self._heard.isoformat(), 'seconds')}"
+        self._draw()
 
     def _chosen(self) -> str | None:
         table = self.table

@@ -84,3 +84,21 @@ def _chunks(number: int) -> Iterator[bytes]:
         if not chunk:
             return
         yield chunk
+
+
+def test_who_watches_is_told_when_the_deck_is_gone_and_when_it_is_back(own_deck: DeckRunner) -> None:
+    with own_deck.serving() as serving:
+        watching = own_deck.popen("status", "--watch", "demo")
+        assert watching.stdout is not None
+        assert watching.stdout.readline() == "demo  stopped  -\n"
+        serving.process.kill()
+        serving.process.wait()
+
+        with own_deck.serving("--port", serving.url.rpartition(":")[2]):
+            # The row is told anew once the connection is.
+            assert watching.stdout.readline() == "demo  stopped  -\n"
+        watching.kill()
+        watching.communicate()
+    gone, back = own_deck.log_of("status").splitlines()[:2]
+    assert gone.startswith("-- no connection since 20")
+    assert back == "-- connected again --"

@@ -7,7 +7,6 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import RichLog
 
-from daemons.cli import screen
 from daemons.cli.deck import Deck
 from daemons.cli.screen import Screen
 from tests.cli.deck_runner import DeckRunner, Serving
@@ -56,10 +55,7 @@ def test_without_its_extra_it_says_what_to_install(
     assert "pip install 'daemondeck[top]'" in done.stderr
 
 
-async def test_rows_of_a_deck_that_is_gone_are_not_said_to_be_so(
-    deck: DeckRunner, serving: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(screen, "SILENT_SECONDS", 1.0)
+async def test_rows_of_a_deck_that_is_gone_are_not_said_to_be_so(deck: DeckRunner, serving: Serving) -> None:
     token = (deck.data_dir / "token").read_text().strip()
     with Deck(serving.url, token, timeout=None) as connection:
         async with Screen(connection).run_test(size=(120, 40)) as pilot:
