@@ -195,6 +195,52 @@ def test_signing_in_by_password_needs_one() -> None:
     assert "needs a password" in refusal(auth="password").message
 
 
+REFUSED = {
+    ("token", "open", "no password"),
+    ("password", "own", "no password"),
+    ("password", "open", "no password"),
+    ("none", "open", "no password"),
+    ("none", "open", "password"),
+}
+"""Ways in that would let strangers in. At a proxy it is the proxies that count, see below."""
+
+
+@pytest.mark.parametrize("password", ["password", "no password"])
+@pytest.mark.parametrize(
+    ("reach", "host"), [("own", "127.0.0.1"), ("own", "::1"), ("open", "0.0.0.0"), ("open", "192.0.2.1")]
+)
+@pytest.mark.parametrize("auth", ["token", "password", "none"])
+def test_every_way_in_is_safe_or_refused(auth: str, reach: str, host: str, password: str) -> None:
+    flags = {"auth": auth, "host": host, "password": "correct horse" if password == "password" else None}
+
+    if (auth, reach, password) in REFUSED:
+        assert "password" in refusal(**flags).message + str(refusal(**flags).remedy)
+    else:
+        assert load_settings(flags).auth == auth
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    ("proxies", "is_safe"), [("", False), ("*", False), ("0.0.0.0/0", False), ("::/0", False), ("10.0.0.2, ::1", True)]
+)
+def test_a_proxy_is_believed_only_where_it_is_named(host: str, proxies: str, is_safe: bool) -> None:
+    flags = {"auth": "proxy", "host": host, "trusted_proxies": proxies}
+
+    if is_safe:
+        assert load_settings(flags).trusted_proxies == ["10.0.0.2", "::1"]
+    else:
+        assert "trusted_proxies" in str(refusal(**flags).remedy)
+
+
+def test_the_words_about_proxies_are_checked() -> None:
+    for wrong in (
+        {"proxy_user_header": "Remote User:"},
+        {"proxy_default_role": "king"},
+        {"proxy_roles": {"a": "king"}},
+    ):
+        refusal(auth="proxy", trusted_proxies=["10.0.0.2"], **wrong)
+
+
 def test_secrets_are_masked_wherever_settings_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAEMONDECK_PASSWORD", "canary-password")
     monkeypatch.setenv("DAEMONDECK_TOKEN", "canary-token")

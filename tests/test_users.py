@@ -1,6 +1,7 @@
 """People, their passwords, what a proxy says of them, and tickets; on both databases."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -11,10 +12,10 @@ from sqlalchemy import select, update
 from daemons.access import Access, Identity, Role, SignInRefused
 from daemons.common_passwords import is_common
 from daemons.database import Database
-from daemons.errors import Conflict, Denied, Invalid, NotFound
+from daemons.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from daemons.events import SessionEnded
 from daemons.models import UserTable
-from daemons.passwords import TooManyTries, WeakPassword
+from daemons.passwords import VERIFIED_AT_ONCE, TooManyTries, WeakPassword
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
 
@@ -108,6 +109,29 @@ async def test_an_unknown_user_costs_as_much_checking_as_a_known_one(
 
     assert len(checked) == 2
     assert len(set(checked)) == 1, "the same parameters take the same time"
+
+
+async def test_a_flood_of_sign_ins_is_no_flood_of_memory(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, most, lock = 0, 0, threading.Lock()
+    verify = PasswordHasher.verify
+
+    def counted(self: PasswordHasher, hash: str | bytes, password: str | bytes) -> bool:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        try:
+            return verify(self, hash, password)
+        finally:
+            with lock:
+                at_once -= 1
+
+    monkeypatch.setattr(PasswordHasher, "verify", counted)
+    tries = (access.sign_in_with_password("guess", origin=f"2001:db8::{number:x}", name="ana") for number in range(200))
+    outcomes = await asyncio.gather(*tries, return_exceptions=True)
+
+    assert most <= VERIFIED_AT_ONCE
+    assert sum(type(outcome) is Unavailable for outcome in outcomes) >= 100, "the rest is told to come back"
 
 
 async def test_guessing_at_many_names_is_slowed_down_like_guessing_at_one(access: Access) -> None:

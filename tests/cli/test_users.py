@@ -1,7 +1,12 @@
 """`daemondeck user`: the same whether a deck runs or not, and no password on any command line."""
 
 import io
+from collections.abc import Iterator
+from contextlib import suppress
+from os import getuid
+from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.cli.deck_runner import DeckRunner
@@ -44,3 +49,35 @@ def test_people_are_kept_with_a_deck_and_without(own_deck: DeckRunner, say) -> N
     assert own_deck.run("user", "reset-password", "nobody").returncode == 4
     assert own_deck.run("user", "role", "ana", "king").returncode == 2
     assert own_deck.json("user", "sessions") == []
+
+
+def own_command_lines() -> Iterator[bytes]:
+    """Yield the command line of every process of this user."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        # Processes come and go while they are looked at.
+        with suppress(OSError):
+            if folder.stat().st_uid == getuid():
+                yield (folder / "cmdline").read_bytes()
+
+
+def test_a_password_is_nowhere_but_in_the_head(own_deck: DeckRunner, say) -> None:  # type: ignore[no-untyped-def]
+    canary = "canary under the roof"
+    with own_deck.serving(DAEMONDECK_LOG_LEVEL="debug") as serving:
+        say(canary)
+        assert own_deck.run("user", "add", "ana", "-v").returncode == 0
+        with httpx2.Client(base_url=serving.url, headers={"Origin": serving.url}, trust_env=False) as browser:
+            answers = [
+                browser.post("/signin", data={"name": "ana", "password": password})
+                for password in (canary + "!", canary)
+            ]
+            answers += [browser.get("/people"), browser.get("/api/me"), browser.get(f"/jobs?password={canary}")]
+        commands = list(own_command_lines())
+        serving.process.terminate()
+        serving.process.wait(timeout=10)
+
+    assert [answer.status_code for answer in answers] == [401, 303, 200, 200, 403]
+    assert all(canary not in answer.text for answer in answers)
+    assert canary.encode() not in b"".join(commands)
+    assert canary not in own_deck.log_of("serve")
+    for file in own_deck.data_dir.rglob("*"):
+        assert not file.is_file() or canary.encode() not in file.read_bytes(), file

@@ -275,6 +275,21 @@ async def test_sockets_close_when_a_role_changes_or_a_token_is_revoked(served: S
         assert asyncio.get_running_loop().time() - began < 1.0
 
 
+async def test_what_a_viewer_says_on_a_socket_changes_nothing(served: Served) -> None:
+    secret, _ = await served.service.access.create_token("onlooker", Role.VIEWER)
+
+    async with served.client("/api/events", Authorization=f"Bearer {secret}") as events:
+        await opening(events)
+        for said in (
+            '{"command": "start", "daemon": "talker"}',
+            '{"method": "POST", "path": "/api/daemons/talker/start"}',
+        ):
+            await events.send(said)
+        await (await events.ping())
+
+    assert served.service.board.get("talker").row.desired == "off"
+
+
 class TestBehindAProxy:
     """With people signed in by the proxy in front."""
 
