@@ -37,7 +37,8 @@ from web.pages import daemon as daemon_page
 from web.pages import daemons as daemon_pages
 from web.pages import describe as describe_pages
 from web.pages import inbox as inbox_pages
-from web.pages import jobs as job_pages
+from web.pages import job as job_pages
+from web.pages import jobs as job_list_pages
 from web.pages.live import live_socket
 from web.problems import Failures, answer_error, answer_http_error
 from web.proxies import Proxies, Voucher
@@ -113,6 +114,7 @@ def _routes(assets: Assets) -> list[BaseRoute]:
         *all_daemons.ROUTES,
         *daemon_pages.ROUTES,
         *daemon_page.ROUTES,
+        *job_list_pages.ROUTES,
         *job_pages.ROUTES,
         *describe_pages.ROUTES,
         *inbox_pages.ROUTES,

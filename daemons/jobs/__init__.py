@@ -12,6 +12,7 @@ from daemons.clock import Clock
 from daemons.database import Database
 from daemons.errors import ErrorInfo
 from daemons.jobs.claims import Admission
+from daemons.jobs.filters import news_of, still_of, tally_of
 from daemons.jobs.lists import LIMIT, JobFilter, cursor_after, page_of
 from daemons.jobs.requests import unknown_job
 from daemons.jobs.rows import IS_UNFINISHED, JOB_COLUMNS, JOBS, job_of
@@ -89,7 +90,7 @@ class Jobs:
         limit: int = LIMIT,
     ) -> Page:
         """Return one page of the jobs that `chosen` describes. Raises Invalid for a bad sort, cursor or limit."""
-        statement = page_of(chosen or JobFilter(), sort, cursor, limit)
+        statement = page_of(chosen or JobFilter(), sort, cursor, limit, self._clock.now())
         async with self._database.read() as connection:
             rows = (await connection.execute(statement)).all()
             shown = await explain(connection, map(job_of, rows[:limit]), self.admission, self._clock.now())
@@ -105,6 +106,19 @@ class Jobs:
         by_choice: dict[str, int] = dict(map(tuple, await self._database.fetch(counted)))
         cancelled = by_choice.get(OnStop.CANCEL.value, 0)
         return Touched([*jobs], sum(by_choice.values()) - cancelled, cancelled)
+
+    async def tally(self, chosen: JobFilter) -> dict[JobState, int]:
+        """Return how many jobs of each state meet `chosen`, whichever states that asks for; at most COUNTED and one."""
+        statement = tally_of(chosen, self._clock.now())
+        return {JobState(row.state): row.jobs for row in await self._database.fetch(statement)}
+
+    async def news(self, chosen: JobFilter, *, after: str, shown: Sequence[str]) -> tuple[int, Sequence[str]]:
+        """Return how many jobs that meet `chosen` are newer than job `after`, and which of `shown` meet it."""
+        now = self._clock.now()
+        newer, still = news_of(chosen, after, now), still_of(chosen, shown, now)
+        async with self._database.read() as connection:
+            count = (await connection.execute(newer)).scalar_one()
+            return count, (await connection.execute(still)).scalars().all()
 
     async def counts(self) -> dict[str, int]:
         """Return how many jobs are in each state now; every state is named."""

@@ -4,34 +4,21 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Row, Select, false, select, tuple_, union_all
 
 from daemons.errors import Invalid, UnknownName
+from daemons.jobs.filters import JobFilter as JobFilter
+from daemons.jobs.filters import conditions_of
 from daemons.jobs.rows import JOB_COLUMNS, JOBS
-from daemons.models import DaemonTable
 from daemons.states import JobState
 
 LIMIT = 50
 LIMIT_MOST = 500
 
 _J = JOBS.c
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs to list: those that meet every condition given."""
-
-    states: Sequence[JobState] = ()
-    types: Sequence[str] = ()
-    daemon: str | None = None
-    """Id or name."""
-    parent: str | None = None
-    q: str | None = None
-    """Part of the id, type, key or daemon name."""
 
 
 class _Sort(NamedTuple):
@@ -48,7 +35,7 @@ SORTS = {
 """Orders of the list. Jobs are numbered in the order of their creation."""
 
 
-def page_of(chosen: JobFilter, sort: str, cursor: str | None, limit: int) -> Select[Any]:
+def page_of(chosen: JobFilter, sort: str, cursor: str | None, limit: int, now: datetime) -> Select[Any]:
     """Return the statement for one page and one row more. Raises UnknownName and Invalid."""
     if sort not in SORTS:
         raise UnknownName(
@@ -57,19 +44,21 @@ def page_of(chosen: JobFilter, sort: str, cursor: str | None, limit: int) -> Sel
     if not 1 <= limit <= LIMIT_MOST:
         raise Invalid(f"limit must be between 1 and {LIMIT_MOST}.", code="ERR_BAD_LIMIT")
     order = SORTS[sort]
-    conditions = _conditions(chosen)
+    conditions = conditions_of(chosen, now)
     if order.column is _J.finished_at:
         conditions.append(_J.finished_at.is_not(None))
     if cursor is not None:
         conditions.append(_beyond(order, _read_cursor(cursor, sort)))
-    return _ordered(_first_of_each_state(chosen.states, conditions, order, limit + 1), order, limit + 1)
+    return _ordered(_first_of_each_state(chosen.all_states, conditions, order, limit + 1), order, limit + 1)
 
 
 def _first_of_each_state(
-    states: Sequence[JobState], conditions: list[ColumnElement[bool]], order: _Sort, limit: int
+    states: Sequence[JobState] | None, conditions: list[ColumnElement[bool]], order: _Sort, limit: int
 ) -> Select[Any]:
     """Take the page of each state by that state's index: no index gives several states in one order."""
-    wanted = sorted(set(states))
+    wanted = sorted(set(states or ()))
+    if states is not None and not wanted:
+        return select(*JOB_COLUMNS).where(false())
     if len(wanted) <= 1:
         return select(*JOB_COLUMNS).where(*conditions, *(_J.state == state.value for state in wanted))
     arms = [
@@ -83,23 +72,6 @@ def _first_of_each_state(
 def _ordered(statement: Select[Any], order: _Sort, limit: int) -> Select[Any]:
     keys = [order.column] if order.column is _J.number else [order.column, _J.number]
     return statement.order_by(*(key.desc() if order.descending else key.asc() for key in keys)).limit(limit)
-
-
-def _conditions(chosen: JobFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if chosen.types:
-        conditions.append(_J.type.in_(sorted(set(chosen.types))))
-    if chosen.daemon is not None:
-        named = select(DaemonTable.id).where(or_(DaemonTable.id == chosen.daemon, DaemonTable.name == chosen.daemon))
-        removed = and_(_J.daemon_id.is_(None), _J.daemon_name == chosen.daemon)
-        conditions.append(or_(_J.daemon_id.in_(named), removed))
-    if chosen.parent is not None:
-        conditions.append(_J.parent_id == chosen.parent)
-    if chosen.q:
-        wanted = chosen.q.strip()
-        texts = (_J.id, _J.type, _J.key, _J.daemon_name)
-        conditions.append(or_(*(column.icontains(wanted, autoescape=True) for column in texts)))
-    return conditions
 
 
 def _beyond(order: _Sort, place: tuple[datetime | None, int]) -> ColumnElement[bool]:

@@ -88,6 +88,7 @@ class JobTable(Base):
             postgresql_where=text("error_code IS NOT NULL"),
         ),
         Index("ix_jobs_finished_at", "finished_at"),
+        Index("ix_jobs_created_at", "created_at"),
     )
 
 
@@ -172,6 +173,8 @@ class OperationItemTable(Base):
     operation_id: Mapped[str] = mapped_column(ForeignKey("operations.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     job_id: Mapped[str] = mapped_column(String(36))
+    # The attempt it was in when it was chosen: one that has gone on since is left alone.
+    attempt: Mapped[int]
     outcome: Mapped[str | None] = mapped_column(String(20))
     code: Mapped[str | None] = mapped_column(String(100))
 

@@ -31,6 +31,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_jobs_error_code_number", "jobs", ["error_code", "number"], **only_where("error_code IS NOT NULL")
     )
+    op.create_index("ix_jobs_created_at", "jobs", ["created_at"])
     op.create_table(
         "operations",
         sa.Column("id", sa.String(36), nullable=False),
@@ -51,6 +52,7 @@ def upgrade() -> None:
         sa.Column("operation_id", sa.String(36), nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("job_id", sa.String(36), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("outcome", sa.String(20), nullable=True),
         sa.Column("code", sa.String(100), nullable=True),
         sa.ForeignKeyConstraint(
@@ -235,6 +237,7 @@ def downgrade() -> None:
         "operations",
     ):
         op.drop_table(table)
+    op.drop_index("ix_jobs_created_at", "jobs")
     op.drop_index("ix_jobs_error_code_number", "jobs")
     op.drop_column("jobs", "error_code")
     op.drop_index("ix_audit_at", "audit")

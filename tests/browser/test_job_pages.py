@@ -88,6 +88,7 @@ def test_filters_narrow_the_list_and_live_changes_obey_them(page: Page, deck: De
     expect(page.locator("#chip")).to_have_text("Live")
     before = page.locator(".job-row").count()
     deck.order("doomed")
+    page.get_by_role("link", name="1 new", exact=True).click()
 
     expect(page.locator(".job-row")).to_have_count(before + 1)
     assert page.locator(".job-row:not([data-state=failed])").count() == 0

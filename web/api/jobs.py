@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daemons.errors import Invalid, UnknownName
-from daemons.jobs.lists import JobFilter
+from daemons.jobs.filters import JobFilter
+from daemons.jobs.query import KEYS, QUERY_CHARACTERS
 from daemons.states import JobState
 from daemons.values import Attempt, JobDetail
 from web.api import shapes
@@ -28,7 +29,13 @@ class JobQuery(ListQuery):
     type: str = Field("", max_length=1000, description="Comma list of job types.")
     daemon: str | None = Field(None, description="Name or id.")
     parent: str | None = Field(None, description="Id of the job that made them.")
-    q: str | None = Field(None, max_length=200, description="Part of the id, type, key or daemon name.")
+    q: str | None = Field(
+        None,
+        max_length=QUERY_CHARACTERS,
+        description="Part of the id, type, key or daemon name, and words such as "
+        + "; ".join(f"`{example}`" for example in KEYS.values())
+        + ". A minus before one asks for the others.",
+    )
     sort: str = "-created_at"
 
     def chosen(self) -> JobFilter:

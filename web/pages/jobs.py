@@ -1,57 +1,77 @@
-"""Pages about jobs, and their buttons."""
+"""The list of jobs: what is asked for, what came meanwhile."""
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from daemons.jobs.filters import JobFilter
+from daemons.jobs.query import QUERY_CHARACTERS, BadQuery
 from web.api.jobs import JobQuery
+from web.api.paging import LIMIT_MOST
 from web.context import service, templates, viewer
-from web.pages.forms import Form, back_to
-from web.parsing import read_query
+from web.encoding import JsonResponse
+from web.pages import job_list
+from web.parsing import Query, read_query
 
-LINES_SHOWN = 200
+NEWEST_FIRST = "-created_at"
+
+
+class NewsQuery(Query):
+    """What a list shows: what was asked, the newest job on it, and the ids of jobs that changed since."""
+
+    q: str = Field("", max_length=QUERY_CHARACTERS)
+    after: str = Field("", max_length=36)
+    ids: str = Field("", max_length=37 * LIMIT_MOST)
 
 
 async def show_jobs(request: Request) -> Response:
-    query = read_query(request, JobQuery)
-    page = await service(request).jobs.list(query.chosen(), sort=query.sort, cursor=query.cursor, limit=query.limit)
-    filters = {name: value for name, value in request.query_params.items() if value}
-    return templates(request).page(
-        "pages/jobs.html", viewer=viewer(request), jobs=page.items, next=page.next, filters=filters
+    asked = read_query(request, JobQuery)
+    text = job_list.text_of(asked)
+    try:
+        return await _page_of(request, asked, JobFilter(q=text))
+    except BadQuery as error:
+        return _draw(request, asked, text, status=422, problem=error)
+
+
+async def _page_of(request: Request, asked: JobQuery, chosen: JobFilter) -> Response:
+    query = chosen.query
+    jobs = service(request).jobs
+    page = await jobs.list(chosen, sort=asked.sort, cursor=asked.cursor, limit=asked.limit)
+    tally = await jobs.tally(chosen)
+    return _draw(
+        request,
+        asked,
+        str(query),
+        jobs=page.items,
+        next=page.next,
+        states=job_list.state_chips(query, tally),
+        terms=job_list.term_chips(query),
+        is_top=asked.cursor is None and asked.sort == NEWEST_FIRST,
     )
 
 
-async def show_job(request: Request) -> Response:
-    detail = await service(request).jobs.detail(request.path_params["id"])
-    lines = await service(request).journal.lines(job_id=detail.job.id, limit=LINES_SHOWN)
+def _draw(request: Request, asked: JobQuery, text: str, *, status: int = 200, **shown: object) -> Response:
+    filters = {name: value for name, value in request.query_params.items() if value and name in ("sort", "limit")}
+    given = {"jobs": [], "next": None, "states": [], "terms": [], "is_top": False, "problem": None, **shown}
     return templates(request).page(
-        "pages/job.html",
+        "pages/jobs.html",
+        status,
         viewer=viewer(request),
-        job=detail.job,
-        attempts=detail.attempts,
-        refused=detail.refused,
-        children=detail.children,
-        lines=lines,
+        q=text,
+        filters={"q": text, **filters, "cursor": asked.cursor or ""},
+        completions=job_list.completions(request, text),
+        examples=job_list.examples(),
+        **given,
     )
 
 
-async def cancel_job(request: Request) -> Response:
-    reason = f"Cancelled by {viewer(request).name}."
-    job = await service(request).orders.cancel(request.path_params["id"], reason=reason)
-    return back_to(request, f"/jobs/{job.id}")
+async def show_news(request: Request) -> Response:
+    """Tell a list that is looked at what it lacks, and which of its jobs no longer belong there."""
+    asked = read_query(request, NewsQuery)
+    shown = [name for name in asked.ids.split(",") if name][:LIMIT_MOST]
+    count, still = await service(request).jobs.news(JobFilter(q=asked.q), after=asked.after, shown=shown)
+    return JsonResponse({"new": count, "gone": sorted(set(shown) - set(still))})
 
 
-async def retry_job(request: Request) -> Response:
-    job = await service(request).orders.retry(request.path_params["id"])
-    return back_to(request, f"/jobs/{job.id}")
-
-
-FORMS = [
-    Form("/jobs/{id}/cancel", cancel_job, "POST /api/jobs/{id}/cancel"),
-    Form("/jobs/{id}/retry", retry_job, "POST /api/jobs/{id}/retry"),
-]
-ROUTES = [
-    Route("/jobs", show_jobs),
-    Route("/jobs/{id}", show_job),
-    *(form.route() for form in FORMS),
-]
+ROUTES = [Route("/jobs", show_jobs), Route("/jobs/news", show_news)]
