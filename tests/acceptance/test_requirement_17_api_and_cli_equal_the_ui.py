@@ -2,39 +2,36 @@
 
 Every button shows its API call and command ("copy as CLI"); scoped tokens; export/import of configuration as TOML.
 Test: CI compares routes, OpenAPI and CLI coverage (tests/web/test_parity.py compares all of them); here the lines that
-are shown are typed into a shell, against a served deck.
+a daemon's page shows are copied from it and typed into a shell, against a served deck.
 """
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import httpx2
 import pytest
 
 from tests.cli.deck_runner import SECONDS, DeckRunner, Serving
-from web.api.calls import Call
-from web.app import CALLS
-from web.copies import command_line, curl_line
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the lines are curl's")
-BY_NAME = {f"{call.method} {call.path}": call for call in CALLS}
-ONE = "/api/daemons/{name}"
-CHANGING = {
-    "revision",
-    "status_updated_at",
-    "last_heartbeat",
-    "next_wake_at",
-    "until",
-    "beat_at",
-    "cpu_seconds",
-    "memory",
-}
+NAME = "toy_talker"
+CHANGING = {"revision", "status_updated_at", "last_heartbeat", "next_wake_at"}
+
+
+class Lines(NamedTuple):
+    """What the page shows for one call."""
+
+    command: str
+    curl: str
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +43,27 @@ def deck(tmp_path_factory: pytest.TempPathFactory) -> DeckRunner:
 def serving(deck: DeckRunner) -> Iterator[Serving]:
     with deck.serving() as serving:
         yield serving
+
+
+@pytest.fixture(scope="module")
+def shown(deck: DeckRunner, serving: Serving) -> dict[str, Lines]:
+    """Return the lines on the daemon's page by method and what follows the daemon's name: "POST start"."""
+    token = (deck.data_dir / "token").read_text().strip()
+    page = httpx2.get(
+        f"{serving.url}/daemons/{NAME}/api", headers={"Authorization": f"Bearer {token}"}, trust_env=False
+    )
+    assert page.status_code == 200
+    codes = {
+        kind: unescape(code) for kind, code in re.findall(r'<code id="([a-z]+-\d+)">(.*?)</code>', page.text, re.S)
+    }
+    found: dict[str, Lines] = {}
+    for kind, curl in codes.items():
+        if kind.startswith("curl-"):
+            words = shlex.split(curl)
+            method = words[words.index("-X") + 1] if "-X" in words else "GET"
+            what = words[-1].partition(f"/api/daemons/{NAME}")[2].strip("/")
+            found[f"{method} {what}".strip()] = Lines(codes[kind.replace("curl", "command")], curl)
+    return found
 
 
 def typed(deck: DeckRunner, folder: Path, line: str, token: str | None = None) -> str:
@@ -72,74 +90,52 @@ def without_what_moves(value: Any) -> Any:
     return [without_what_moves(one) for one in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "GET /api/daemons",
-        f"GET {ONE}",
-        f"GET {ONE}/options",
-        f"GET {ONE}/history",
-        "GET /api/jobs",
-        "GET /api/jobs/{id}",
-        "GET /api/types",
-        "GET /api/workers",
-    ],
-)
-def test_what_is_shown_is_what_is_called_and_what_is_commanded(
-    deck: DeckRunner, serving: Serving, tmp_path: Path, name: str
+def test_everything_a_daemon_can_be_asked_is_shown(shown: dict[str, Lines]) -> None:
+    commands = {f"POST {word}" for word in ("start", "stop", "restart", "pause", "resume", "wake", "reset")}
+
+    assert {"GET", "PATCH", "DELETE", "GET logs", "GET history", "GET options", "GET stack", *commands} <= shown.keys()
+
+
+@pytest.mark.parametrize("name", ["GET", "GET options", "GET history", "GET logs"])
+def test_what_is_called_is_what_is_commanded(
+    deck: DeckRunner, shown: dict[str, Lines], tmp_path: Path, name: str
 ) -> None:
-    job_id = deck.run("jobs", "new", "toy_steps", "--key", "one for all").stdout.strip()
-    deck.json("run", "toy_talker", "--wait", "--timeout", "20")
-    call, names = BY_NAME[name], {"name": "toy_talker", "id": job_id}
+    deck.run("run", NAME, "--wait", "--timeout", "20")
+    lines = shown[name]
 
-    called = json.loads(typed(deck, tmp_path, curl_line(call, serving.url, **names) + " -s"))
-    commanded = json.loads(typed(deck, tmp_path, f"{command_line(call, **names)} -o json"))
+    called = json.loads(typed(deck, tmp_path, lines.curl + " -s"))
+    commanded = json.loads(typed(deck, tmp_path, lines.command + " -o json"))
 
-    shown = called.get("items", called)
+    answer = called.get("items", called)
     # `status NAME` takes several names, so it answers a list.
-    expected = [shown] if isinstance(commanded, list) and isinstance(shown, dict) else shown
+    expected = [answer] if isinstance(answer, dict) else answer
     assert without_what_moves(commanded) == without_what_moves(expected)
 
 
-@pytest.mark.parametrize("way", ["curl", "command"])
+@pytest.mark.parametrize("way", Lines._fields)
 def test_each_button_of_a_daemon_does_the_same_when_copied(
-    deck: DeckRunner, serving: Serving, tmp_path: Path, way: str
+    deck: DeckRunner, shown: dict[str, Lines], tmp_path: Path, way: str
 ) -> None:
-    def press(call: Call) -> None:
-        line = (
-            curl_line(call, serving.url, name="toy_talker") if way == "curl" else command_line(call, name="toy_talker")
-        )
-        assert line is not None
-        typed(deck, tmp_path, line)
+    def press(button: str) -> None:
+        typed(deck, tmp_path, getattr(shown[f"POST {button}"], way))
 
     def is_so(state: str) -> bool:
-        return deck.run("wait", "toy_talker", "--for", state, "--timeout", "20").returncode == 0
+        return deck.run("wait", NAME, "--for", state, "--timeout", "20").returncode == 0
 
-    deck.run("stop", "toy_talker")
-    press(BY_NAME[f"POST {ONE}/start"])
+    deck.run("stop", NAME)
+    press("start")
     assert is_so("running")
-    press(BY_NAME[f"POST {ONE}/pause"])
+    press("pause")
     assert is_so("done")
-    assert deck.json("status", "toy_talker")[0]["desired"] == "paused"
-    press(BY_NAME[f"POST {ONE}/resume"])
+    assert deck.json("status", NAME)[0]["desired"] == "paused"
+    press("resume")
     assert is_so("running")
-    press(BY_NAME[f"POST {ONE}/stop"])
+    press("stop")
     assert is_so("done")
 
 
-def test_a_token_may_do_what_its_role_may(deck: DeckRunner, serving: Serving, tmp_path: Path) -> None:
+def test_a_token_may_do_what_its_role_may(deck: DeckRunner, shown: dict[str, Lines], tmp_path: Path) -> None:
     secret = deck.json("token", "add", "onlooker", "--role", "viewer")["secret"]
-    start = curl_line(BY_NAME[f"POST {ONE}/start"], serving.url, name="demo")
-    look = curl_line(BY_NAME[f"GET {ONE}"], serving.url, name="demo")
 
-    assert json.loads(typed(deck, tmp_path, look + " -s", secret))["name"] == "demo"
-    assert json.loads(typed(deck, tmp_path, start + " -s", secret))["error"]["code"] == "ERR_VIEWER"
-
-
-def test_a_name_of_many_words_is_one_word_of_the_line() -> None:
-    call = BY_NAME["POST /api/jobs"]
-
-    assert command_line(call, type="a b; rm -rf ~") == "daemondeck jobs new 'a b; rm -rf ~'"
-    assert command_line(BY_NAME[f"PATCH {ONE}"], name="demo") == "daemondeck config set demo OPTION=VALUE"
-    stop = curl_line(BY_NAME[f"POST {ONE}/stop"], "http://127.0.0.1:8420", {"mode": "drain"}, name="a/b'c")
-    assert shlex.split(stop)[3:6] == ["http://127.0.0.1:8420/api/daemons/a%2Fb%27c/stop", "--json", '{"mode": "drain"}']
+    assert json.loads(typed(deck, tmp_path, shown["GET"].curl + " -s", secret))["name"] == NAME
+    assert json.loads(typed(deck, tmp_path, shown["POST start"].curl + " -s", secret))["error"]["code"] == "ERR_VIEWER"
