@@ -21,7 +21,7 @@ from daemons.ids import new_id
 from daemons.jobs import Jobs
 from daemons.jobs.attempts import check_hold
 from daemons.jobs.requests import NewJob, cancel, cancel_all, create, retry, unknown_job
-from daemons.jobs.rows import IS_UNFINISHED, JOBS, Hold, find
+from daemons.jobs.rows import IS_UNFINISHED, JOBS, Hold, failed_with, find
 from daemons.journal import record_history
 from daemons.leases import check_lease, is_held
 from daemons.states import OnStop
@@ -29,6 +29,8 @@ from daemons.values import DaemonRow, Job, JsonValue, Lease
 
 NAME_CHARACTERS = 255
 PRIORITY_MOST = 1_000_000
+RETRIED_AT_ONCE = 200
+"""Jobs retried in one transaction: others have to write too."""
 POLL_SECONDS = 2.0
 """Between two looks at a job that may end in another process."""
 
@@ -174,6 +176,24 @@ class Orders:
             return job
 
         return await self._database.write(unit)
+
+    async def retry_failed(self, daemon_id: str, code: str) -> list[str]:
+        """Queue again every job of a daemon that has failed with `code` by now; return their ids."""
+        until = self._clock.now()
+        retried: list[str] = []
+
+        def unit(tx: Transaction) -> list[str]:
+            # What fails again meanwhile has ended later, and is left alone.
+            chosen = select(JOBS.c.id).where(*failed_with(daemon_id, code), JOBS.c.finished_at <= until)
+            ids = list(tx.execute(chosen.order_by(JOBS.c.number).limit(RETRIED_AT_ONCE)).scalars())
+            for job_id in ids:
+                job = retry(tx, job_id)
+                self._dispatcher.offer(tx, job.id, job.attempt)
+            return ids
+
+        while part := await self._database.write(unit):
+            retried += part
+        return retried
 
     async def wait(self, job_id: str) -> Job:
         """Return the job once it has finished, however it ended. Raises NotFound, also when it is removed meanwhile."""

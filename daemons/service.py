@@ -21,6 +21,7 @@ from daemons.database.ballast import Ballast
 from daemons.dispatch.embedded import EmbeddedDispatcher
 from daemons.errors import Invalid, Unavailable
 from daemons.executor import Executor
+from daemons.failures import Failures
 from daemons.findings import Finding
 from daemons.health import Health, Watched
 from daemons.jobs import Jobs
@@ -90,6 +91,7 @@ class Service:
         self.statistics = Statistics(self.database, clock)
         dispatcher = EmbeddedDispatcher(self.bus)
         self.orders = Orders(self.registry, self.jobs, dispatcher, self.database, clock, self.bus)
+        self.failures = Failures(self.database, self.registry, settings, self.keepers, self.orders)
         self.executor = Executor(
             self.registry,
             self.jobs,

@@ -16,7 +16,7 @@ FLOORS = {
     "2": "models database schema",
     "3": "common_passwords passwords access leases journal readings roster status jobs tallies statistics questions",
     "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
-    "5a": "log_rate dispatch orders executor supervisor health",
+    "5a": "log_rate dispatch orders failures executor supervisor health",
     "5b": "workflows",
     "6": "service",
     "roof": "cli __main__",

@@ -12,6 +12,7 @@ from daemons.cli import (
     daemons,
     descriptions,
     events,
+    failures,
     inbox,
     instances,
     jobs,
@@ -63,6 +64,7 @@ app.command(rich_help_panel=LOOK)(events.events)
 app.command(rich_help_panel=LOOK)(looking.history)
 app.command(rich_help_panel=LOOK)(looking.stack)
 app.command(rich_help_panel=LOOK)(reported.errors)
+app.command(rich_help_panel=LOOK)(failures.failures)
 app.command("is-active", rich_help_panel=LOOK)(looking.is_active)
 app.command("is-failed", rich_help_panel=LOOK)(looking.is_failed)
 app.command(rich_help_panel=LOOK)(waiting.wait)

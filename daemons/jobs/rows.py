@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Table, bindparam, literal_column, select
+from sqlalchemy import ColumnElement, Table, bindparam, func, literal_column, select
 
 from daemons.database.transaction import Transaction
 from daemons.errors import ErrorInfo
@@ -118,6 +118,14 @@ def error_column(error: ErrorInfo | None) -> dict[str, Any] | None:
 def code_column(error: ErrorInfo | None) -> str | None:
     """Return the code of `error` as it is kept beside it, where it can be asked for."""
     return error.code[:CODE_CHARACTERS] if error else None
+
+
+def failed_with(daemon_id: str, code: str | None = None) -> Sequence[ColumnElement[bool]]:
+    """Return what tells the failed jobs of a daemon, of all codes or one."""
+    # Looked for among what has failed: a daemon may have made a hundred thousand jobs that went well.
+    of_daemon = func.coalesce(_J.daemon_id, "") == daemon_id
+    of_code = _J.error_code.is_not(None) if code is None else _J.error_code == code
+    return _J.state == JobState.FAILED.value, of_code, of_daemon
 
 
 class Hold(NamedTuple):

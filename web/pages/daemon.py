@@ -33,6 +33,7 @@ DAY = timedelta(hours=24)
 TABS = {
     "": "Now",
     "jobs": "Jobs",
+    "failures": "Failures",
     "log": "Log",
     "errors": "Errors",
     "settings": "Settings",
@@ -101,6 +102,12 @@ async def show_jobs(request: Request) -> Response:
     daemon = daemon_of(request)
     jobs = await service(request).jobs.list(JobFilter(daemon=daemon.id), limit=JOBS_SHOWN)
     return tab(request, "jobs", daemon, jobs=jobs.items)
+
+
+async def show_failures(request: Request) -> Response:
+    read_query(request, NoQuery)
+    daemon = daemon_of(request)
+    return tab(request, "failures", daemon, groups=await service(request).failures.groups(daemon.row))
 
 
 async def show_log(request: Request) -> Response:
@@ -205,12 +212,29 @@ async def resolve_error(request: Request) -> Response:
     return back_to(request, f"/daemons/{daemon_of(request).name}/errors")
 
 
+async def retry_group(request: Request) -> Response:
+    code = (await read_form(request, names=["code"])).get("code", "")
+    daemon = daemon_of(request)
+    await service(request).failures.retry(daemon.row, code)
+    return back_to(request, f"/daemons/{daemon.name}/failures")
+
+
+async def retry_item(request: Request) -> Response:
+    await read_form(request, names=())
+    daemon = daemon_of(request)
+    await service(request).failures.retry_item(daemon.row, request.path_params["id"])
+    return back_to(request, f"/daemons/{daemon.name}/failures")
+
+
 FORMS = [
+    Form("/daemons/{name}/failures/retry", retry_group, "POST /api/daemons/{name}/failures/retry"),
+    Form("/daemons/{name}/failures/{id}/retry", retry_item, "POST /api/daemons/{name}/failures/{id}/retry"),
     Form("/daemons/{name}/errors/{id}/resolve", resolve_error, "POST /api/daemons/{name}/errors/{id}/resolve"),
 ]
 ROUTES = [
     Route("/daemons/{name}", show_now),
     Route("/daemons/{name}/jobs", show_jobs),
+    Route("/daemons/{name}/failures", show_failures),
     Route("/daemons/{name}/log", show_log),
     Route("/daemons/{name}/errors", show_errors),
     Route("/daemons/{name}/settings", show_settings),

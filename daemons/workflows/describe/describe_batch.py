@@ -39,6 +39,7 @@ class BatchArgs(BaseModel):
     describer: str = "basic"
     model: str = ""
     items: list[BatchItem] = Field(max_length=10_000)
+    again: bool = Field(False, description="Whether to describe also what was described, or failed, before.")
 
     def way(self) -> Way:
         return Way(disk_path(self.folder), self.describer, self.model)
@@ -58,7 +59,8 @@ async def describe_batch(ctx: JobContext, args: BatchArgs) -> BatchResult:
     keeper = ctx.keeper(DescriptionKeeper)
     way = args.way()
     stamps = {_full(way, stamp): stamp for stamp in (item.stamp() for item in args.items)}
-    left = {_full(way, stamp) for stamp in await keeper.not_yet_described(way, list(stamps.values()))}
+    known = [] if args.again else list(stamps.values())
+    left = {_full(way, stamp) for stamp in await keeper.not_yet_described(way, known)} if known else set(stamps)
     result = BatchResult(described=0, failed=0, known_already=len(stamps) - len(left))
     batch = Batch(ctx, [path for path in stamps if path in left], describer=args.describer)
     accept = partial(_accept, ctx, way, stamps, result)

@@ -39,19 +39,17 @@ class DescribeImages(BaseDaemon):
 
     async def run(self) -> None:
         while self.is_running:
-            if self.options.directory is None:
+            way = Way.of(self.options)
+            if way is None:
                 await self.sleep(3600, "Not configured: set directory")
                 continue
             try:
-                await self._describe_what_is_new(self._way())
+                await self._describe_what_is_new(way)
             except DirectoryError as error:
-                folder = clean_path(self._way().folder)
+                folder = clean_path(way.folder)
                 await self.report_error(error.error_code, f"{folder}: {error.message}")
                 remedy = f" {error.remedy}" if error.remedy else ""
                 await self.sleep(self.options.interval, f"{error.message} ({folder}).{remedy}")
-
-    def _way(self) -> Way:
-        return Way(bytes(self.options.directory.expanduser().absolute()), self.options.describer)
 
     async def _describe_what_is_new(self, way: Way) -> None:
         pending, total = await self._look_through(way)
@@ -61,7 +59,7 @@ class DescribeImages(BaseDaemon):
             return
         batches = -(-len(pending) // self.options.batch_size)
         number = 0
-        while pending and self.is_running and self._way() == way:
+        while pending and self.is_running and Way.of(self.options) == way:
             await self._wait_for_memory()
             number += 1
             job = await self._describe(way, pending, f"Describing batch {number} of {max(number, batches)}")

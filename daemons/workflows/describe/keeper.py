@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Row, func, insert, select, update
@@ -16,6 +17,8 @@ from daemons.errors import ErrorInfo, Invalid, NotFound, UnknownName
 from daemons.events import ItemChanged
 from daemons.text import clean
 from daemons.values import JsonValue, Page
+from daemons.workflow import FailedItem, JobOrder
+from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.tables import DescriptionTable
 
 TOPIC = "descriptions"
@@ -40,6 +43,16 @@ class FileStamp(NamedTuple):
     mtime_ns: int
 
 
+class FolderOptions(Protocol):
+    """The part of a daemon's options that says what is described, and how."""
+
+    @property
+    def directory(self) -> Path | None: ...
+
+    @property
+    def describer(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """How a folder is described: the same file described in another way is another description."""
@@ -47,6 +60,13 @@ class Way:
     folder: bytes
     describer: str
     model: str = ""
+
+    @classmethod
+    def of(cls, options: FolderOptions) -> "Way | None":
+        """Return how a daemon with these options describes its folder, None while it has none."""
+        if options.directory is None:
+            return None
+        return cls(bytes(options.directory.expanduser().absolute()), options.describer)
 
     def digest(self, path: bytes) -> str:
         """Return what a file's row is found by."""
@@ -130,9 +150,32 @@ class DescriptionKeeper:
 
     async def failed(self, way: Way) -> int:
         """Return how many files of the folder could not be described in this way."""
-        of_way = (_D.folder_bytes == way.folder, _D.describer == way.describer, _D.model == way.model)
-        row = await self._database.fetch_one(select(func.count()).where(_D.state == "failed", *of_way))
+        row = await self._database.fetch_one(select(func.count()).where(_D.state == "failed", *_of_way(way)))
         return int(row[0]) if row else 0
+
+    async def failed_items(self, options: FolderOptions, *, limit: int) -> list[FailedItem]:
+        """Return the images of a daemon's folder that could not be described, newest first."""
+        way = Way.of(options)
+        if way is None:
+            return []
+        failed = select(*_D).where(_D.state == "failed", *_of_way(way)).order_by(_D.number.desc()).limit(limit)
+        return [
+            FailedItem(row.id, row.path, ErrorInfo.from_dict(row.error), row.created_at, row.job_id)
+            for row in await self._database.fetch(failed)
+            if row.error
+        ]
+
+    async def try_again(self, options: FolderOptions, ids: Sequence[str]) -> JobOrder:
+        """Return the job that describes these images of a daemon's folder again. Raises UnknownDescription."""
+        way = Way.of(options)
+        rows: Sequence[Row[Any]] = []
+        if way is not None:
+            rows = await self._database.fetch(select(*_D).where(_D.id.in_(ids), *_of_way(way)))
+        if way is None or len(rows) != len(set(ids)):
+            raise UnknownDescription("There is no such description of this daemon's folder.")
+        items = [{"path": wire_path(row.path_bytes), "size": row.size, "mtime_ns": row.mtime_ns} for row in rows]
+        args = {"folder": wire_path(way.folder), "describer": way.describer, "model": way.model}
+        return JobOrder("describe_batch", {**args, "items": items, "again": True})
 
     async def get(self, description_id: str) -> Description:
         """Return one description. Raises UnknownDescription."""
@@ -204,6 +247,10 @@ def _insert(tx: Transaction, way: Way, path: bytes, values: dict[str, Any]) -> R
 def clean_path(path: bytes) -> str:
     """Return a path as it is shown: what is not UTF-8 as \\xNN, what cannot be shown as a mark."""
     return clean(path.decode("utf-8", "surrogateescape"), 4096)
+
+
+def _of_way(way: Way) -> tuple[ColumnElement[bool], ...]:
+    return _D.folder_bytes == way.folder, _D.describer == way.describer, _D.model == way.model
 
 
 def _conditions(

@@ -1,0 +1,51 @@
+"""`daemondeck failures`: what failed of a daemon's work, and trying it again."""
+
+from typing import Annotated, Any
+
+import typer
+
+from daemons.cli.looking import Name
+from daemons.cli.options import options_of
+from daemons.cli.printing import Columns, age, note, show
+from daemons.cli.switching import segment
+
+COLUMNS: Columns = {
+    "CODE": lambda group: group["code"],
+    "JOBS": lambda group: group["jobs"],
+    "ITEMS": lambda group: len(group["items"]),
+    "LAST": lambda group: age(group["last_at"]),
+    "WHAT": lambda group: _what(group),
+    "MESSAGE": lambda group: group["message"],
+}
+NAMES_SHOWN = 3
+
+
+def failures(
+    context: typer.Context,
+    name: Name,
+    retry: Annotated[str | None, typer.Option(metavar="CODE", help="Try again what failed with this code.")] = None,
+    item: Annotated[str | None, typer.Option(metavar="ID", help="Try this one thing again, and nothing else.")] = None,
+) -> None:
+    """Show what failed of a daemon's work by error code, or have it tried again.
+
+    Example: daemondeck failures describe_images --retry ERR_IMAGE_TRUNCATED
+    """
+    options = options_of(context)
+    place = f"/daemons/{segment(name)}/failures"
+    with options.deck() as deck:
+        if item is not None:
+            job = deck.post(f"{place}/{segment(item)}/retry")
+            note(options, f"Job {job['id']} tries it again.")
+        elif retry is not None:
+            done = deck.post(f"{place}/retry", {"code": retry})
+            note(options, f"{len(done['jobs'])} jobs and {done['items']} items of {name} are tried again.")
+        else:
+            show(options, deck.get(place)["items"], COLUMNS, name="code")
+
+
+def _what(group: dict[str, Any]) -> str:
+    names = [item["name"] for item in group["items"][:NAMES_SHOWN]]
+    more = len(group["items"]) - len(names)
+    if names:
+        return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    return f"job {group['job_id']}" if group["job_id"] else "-"

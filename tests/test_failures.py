@@ -1,0 +1,82 @@
+"""What failed, by code, and trying it again: jobs of one daemon only, the same on every database."""
+
+import pytest
+
+from daemons.bus import Bus
+from daemons.database import Database
+from daemons.dispatch.embedded import EmbeddedDispatcher
+from daemons.errors import ErrorInfo, NotFound
+from daemons.failures import Failures
+from daemons.jobs import Jobs, claims, ends, requests
+from daemons.jobs.outcomes import Completed, Ending, Failed
+from daemons.jobs.requests import NewJob
+from daemons.orders import Orders
+from daemons.registry import Registry
+from daemons.roster import DeclaredType, Roster
+from daemons.settings import Settings
+from daemons.states import JobState
+from daemons.values import DaemonRow
+from daemons.workflow import Keepers
+from tests.fake_clock import FakeClock
+
+
+@pytest.fixture
+async def rows(database: Database) -> list[DaemonRow]:
+    roster = Roster(database)
+    await roster.declare([DeclaredType("watch", "Watch", ""), DeclaredType("other", "Other", "")])
+    return [await roster.row("watch"), await roster.row("other")]
+
+
+@pytest.fixture
+def failures(database: Database, clock: FakeClock, bus: Bus) -> Failures:
+    registry = Registry()
+    orders = Orders(registry, Jobs(database, clock), EmbeddedDispatcher(bus), database, clock, bus)
+    return Failures(database, registry, Settings(), Keepers([], database, clock), orders)
+
+
+async def do(database: Database, clock: FakeClock, row: DaemonRow | None, code: str | None) -> str:
+    """Have one job made, taken and ended; return its id."""
+    job_id = f"job-{clock.monotonic()}"
+    new = NewJob(id=job_id, type="scan", args={}, lane="default", max_attempts=1, daemon_id=row and row.id)
+    await database.write(lambda tx: requests.create(tx, new))
+    held = await database.write(lambda tx: claims.claim(tx, "worker", {"default": 1}, claims.Admission()))
+    outcome = Failed(ErrorInfo(code, f"{job_id} went wrong.")) if code else Completed(None)
+    await database.write(lambda tx: ends.end_all(tx, [Ending(held[0], outcome)]))
+    await clock.advance(1)
+    return job_id
+
+
+async def test_jobs_that_failed_are_grouped_by_code_newest_first(
+    database: Database, clock: FakeClock, rows: list[DaemonRow], failures: Failures
+) -> None:
+    began = clock.now()
+    for code in ("ERR_AWAY", "ERR_AWAY", None, "ERR_FULL"):
+        await do(database, clock, rows[0], code)
+    await do(database, clock, rows[1], "ERR_AWAY")
+    await do(database, clock, None, "ERR_AWAY")
+
+    full, away = await failures.groups(rows[0])
+
+    assert (full.code, full.jobs) == ("ERR_FULL", 1)
+    assert (away.code, away.jobs, away.first_at) == ("ERR_AWAY", 2, began)
+    assert away.sample is not None
+    assert away.message == f"{away.sample.id} went wrong."
+
+
+async def test_a_group_is_tried_again_and_nothing_else(
+    database: Database, clock: FakeClock, rows: list[DaemonRow], failures: Failures
+) -> None:
+    wanted = [await do(database, clock, rows[0], "ERR_AWAY") for _ in range(3)]
+    others = [await do(database, clock, row, code) for row, code in ((rows[0], "ERR_FULL"), (rows[1], "ERR_AWAY"))]
+
+    retried = await failures.retry(rows[0], "ERR_AWAY")
+
+    jobs = Jobs(database, clock)
+    assert retried.jobs == wanted
+    assert {(await jobs.get(job_id)).state for job_id in wanted} == {JobState.QUEUED}
+    assert {(await jobs.get(job_id)).state for job_id in others} == {JobState.FAILED}
+    assert [group.code for group in await failures.groups(rows[0])] == ["ERR_FULL"]
+    with pytest.raises(NotFound):
+        await failures.retry(rows[0], "ERR_AWAY")
+    with pytest.raises(NotFound):
+        await failures.retry_item(rows[0], "anything")

@@ -1,0 +1,105 @@
+"""Calls about what failed of a daemon's work."""
+
+from pydantic import AwareDatetime, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from daemons.values import DaemonRow
+from web.api import shapes
+from web.api.calls import Call
+from web.context import service
+from web.encoding import JsonResponse, Listing
+from web.parsing import Body
+
+
+class RetryGroup(Body):
+    """Which failures to try again."""
+
+    code: str = Field(max_length=100, description="The code they share.")
+
+
+class FailedItemShape(shapes.Shape):
+    """One of the many things a job works on, which failed alone."""
+
+    id: str
+    name: str
+    message: str
+    at: AwareDatetime
+    job_id: str | None
+
+
+class FailureGroupShape(shapes.Shape):
+    """What failed with the same code: so many whole jobs, and these things in jobs that went on."""
+
+    code: str
+    message: str
+    remedy: str | None
+    jobs: int
+    job_id: str | None
+    items: list[FailedItemShape]
+    first_at: AwareDatetime | None
+    last_at: AwareDatetime | None
+
+
+class FailurePage(shapes.Shape):
+    """Newest first."""
+
+    items: list[FailureGroupShape]
+    next: None
+
+
+class RetriedShape(shapes.Shape):
+    """The jobs that are tried again, and the job that tries the single things again."""
+
+    jobs: list[str]
+    items: int
+    job_id: str | None
+
+
+async def list_failures(request: Request) -> Response:
+    groups = await service(request).failures.groups(_row(request))
+    return Listing([group.as_dict() for group in groups])
+
+
+async def retry_failures(request: Request, body: RetryGroup) -> Response:
+    return JsonResponse((await service(request).failures.retry(_row(request), body.code)).as_dict(), 202)
+
+
+async def retry_item(request: Request) -> Response:
+    job = await service(request).failures.retry_item(_row(request), request.path_params["id"])
+    return JsonResponse(job.as_dict(), 202)
+
+
+def _row(request: Request) -> DaemonRow:
+    return service(request).board.get(request.path_params["name"]).row
+
+
+_ONE = "/api/daemons/{name}/failures"
+CALLS = [
+    Call(
+        "GET",
+        _ONE,
+        list_failures,
+        "What failed of its work, by code.",
+        FailurePage,
+        command="daemondeck failures {name}",
+    ),
+    Call(
+        "POST",
+        _ONE + "/retry",
+        retry_failures,
+        "Try again everything that failed with a code.",
+        RetriedShape,
+        202,
+        command="daemondeck failures {name} --retry {code}",
+    ),
+    Call(
+        "POST",
+        _ONE + "/{id}/retry",
+        retry_item,
+        "Try one failed thing again, and nothing else.",
+        shapes.JobShape,
+        202,
+        command="daemondeck failures {name} --item {id}",
+    ),
+]
