@@ -1,10 +1,15 @@
 """The only place that reads a clock, so that tests can own time."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_ZONES = "/zoneinfo/"
 
 
 class Clock(Protocol):
@@ -71,3 +76,22 @@ async def _first(waiting: Awaitable[Any], timeout: float | None) -> bool:
         return bool(done)
     finally:
         task.cancel()
+
+
+def local_zone() -> str:
+    """Return the name of this machine's zone, UTC if it has none."""
+    linked = os.path.realpath("/etc/localtime")
+    for name in (os.environ.get("TZ", "").removeprefix(":"), linked.partition(_ZONES)[2], _written_zone()):
+        try:
+            if name:
+                return ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            continue
+    return "UTC"
+
+
+def _written_zone() -> str:
+    try:
+        return Path("/etc/timezone").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

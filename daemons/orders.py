@@ -124,6 +124,18 @@ class Orders:
             raise LeaseLost()
         return created
 
+    def place_within(self, tx: Transaction, type: str, args: JsonValue, *, key: str | None) -> Job:
+        """Store a job in somebody else's unit; the earlier one if there is one of that `key`.
+
+        Raises UnknownName, Invalid, or Conflict.
+        """
+        spec = self.spec(type)
+        new = NewJob(new_id(), type, spec.accept(args), spec.lane, spec.max_attempts, key=key)
+        job, is_new = create(tx, new.digested() if key is not None else new)
+        if is_new:
+            self._dispatcher.offer(tx, job.id, job.attempt)
+        return job
+
     def spec(self, type: str) -> JobSpec:
         """Return a type of job. Raises UnknownName."""
         spec = self._types.jobs.get(type)

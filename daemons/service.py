@@ -34,6 +34,8 @@ from daemons.questions import Questions
 from daemons.readings import Readings
 from daemons.registry import Registry
 from daemons.roster import Roster
+from daemons.scheduler import Scheduler
+from daemons.schedules import Schedules
 from daemons.schema import data_lock
 from daemons.schema.data_lock import DataLock
 from daemons.settings import Settings
@@ -92,6 +94,8 @@ class Service:
         dispatcher = EmbeddedDispatcher(self.bus)
         self.orders = Orders(self.registry, self.jobs, dispatcher, self.database, clock, self.bus)
         self.failures = Failures(self.database, self.registry, settings, self.keepers, self.orders)
+        self.schedules = Schedules(self.database)
+        self.scheduler = Scheduler(self.schedules, self.orders, self.roster, self.database, clock, self.bus)
         self.executor = Executor(
             self.registry,
             self.jobs,
@@ -211,6 +215,7 @@ class Service:
             await stack.enter_async_context(self.executor)
             reach("executor opened")
             await stack.enter_async_context(self.supervisor)
+            await stack.enter_async_context(self.scheduler)
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self.stop)
             housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")

@@ -11,12 +11,13 @@ A_WHILE = 30
 """Seconds. Whoever sleeps longer in a test stands there to be found asleep, and is never waited for."""
 
 FLOORS = {
-    "0": "clock errors states values events findings ids killpoints pace text",
+    "0": "clock errors states values events findings ids killpoints pace text timetable",
     "1": "settings logs bus",
     "2": "models database schema",
-    "3": "common_passwords passwords access leases journal readings roster status jobs tallies statistics questions",
+    "3": "common_passwords passwords access leases journal readings roster status jobs tallies statistics questions "
+    "schedules",
     "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
-    "5a": "log_rate dispatch orders failures executor supervisor health",
+    "5a": "log_rate dispatch orders failures scheduler executor supervisor health",
     "5b": "workflows",
     "6": "service",
     "roof": "cli __main__",

@@ -23,6 +23,7 @@ from web.api import (
     openapi,
     options,
     reported,
+    schedules,
     statistics,
     types,
     users,
@@ -40,6 +41,7 @@ from web.pages import describe as describe_pages
 from web.pages import inbox as inbox_pages
 from web.pages import job as job_pages
 from web.pages import jobs as job_list_pages
+from web.pages import schedules as schedule_pages
 from web.pages.live import live_socket
 from web.problems import Failures, answer_error, answer_http_error
 from web.proxies import Proxies, Voucher
@@ -56,6 +58,7 @@ CALLS = [
     *failures.CALLS,
     *statistics.CALLS,
     *jobs.CALLS,
+    *schedules.CALLS,
     *types.CALLS,
     *workers.CALLS,
     *describe.CALLS,
@@ -118,6 +121,7 @@ def _routes(assets: Assets) -> list[BaseRoute]:
         *daemon_page.ROUTES,
         *job_list_pages.ROUTES,
         *job_pages.ROUTES,
+        *schedule_pages.ROUTES,
         *describe_pages.ROUTES,
         *inbox_pages.ROUTES,
         *people.ROUTES,

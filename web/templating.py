@@ -41,6 +41,7 @@ class Templates:
         self._environment.filters.update(
             iso=iso,
             utc=utc,
+            in_zone=wording.in_zone,
             number=wording.number,
             duration=wording.duration,
             pace=wording.pace,

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
@@ -67,6 +68,12 @@ def sparkline(values: Sequence[int], width: int = 120, height: int = 28) -> str:
     return " ".join(
         f"{place * step:.1f},{height - 1 - value / highest * (height - 3):.1f}" for place, value in enumerate(values)
     )
+
+
+def in_zone(moment: datetime, zone: str) -> str:
+    """Write a time as clocks in `zone` show it, with its offset: a day on which the clock changes shows."""
+    there = moment.astimezone(ZoneInfo(zone))
+    return f"{there:%a %Y-%m-%d %H:%M} {there:%Z} ({zone})"
 
 
 def short(identity: object) -> str:

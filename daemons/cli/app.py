@@ -23,6 +23,7 @@ from daemons.cli import (
     progress,
     reported,
     running,
+    schedules,
     serve,
     stats,
     storage,
@@ -73,6 +74,7 @@ jobs.app.command("new")(new_job.new_job)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=LOOK)
 app.add_typer(inbox.app, name="inbox", rich_help_panel=LOOK)
 app.add_typer(descriptions.app, name="descriptions", rich_help_panel=LOOK)
+app.add_typer(schedules.app, name="schedule", rich_help_panel=KEEP)
 app.command(rich_help_panel=SWITCH)(daemons.start)
 app.command(rich_help_panel=SWITCH)(daemons.stop)
 app.command(rich_help_panel=SWITCH)(daemons.kill)

@@ -173,11 +173,15 @@ class Roster:
 
     async def wake(self, name: str) -> DaemonRow:
         """Ask a sleeping daemon to look now."""
-        return await self._count(name, "wake_revision")
+        return await self._database.write(lambda tx: self.wake_within(tx, name))
+
+    def wake_within(self, tx: Transaction, name: str) -> DaemonRow:
+        """Ask for a look in somebody else's unit. Raises UnknownDaemon."""
+        return self._count(tx, name, "wake_revision")
 
     async def reset(self, name: str) -> DaemonRow:
         """Forget a failure, so that what is desired is tried anew."""
-        return await self._count(name, "reset_revision")
+        return await self._database.write(lambda tx: self._count(tx, name, "reset_revision"))
 
     async def edit(
         self,
@@ -296,12 +300,9 @@ class Roster:
             values["switched_at"] = tx.now
         return self._update(tx, row.id, values)
 
-    async def _count(self, name: str, column: str) -> DaemonRow:
-        def unit(tx: Transaction) -> DaemonRow:
-            row = self._locked(tx, name)
-            return self._update(tx, row.id, {column: getattr(row, column) + 1})
-
-        return await self._database.write(unit)
+    def _count(self, tx: Transaction, name: str, column: str) -> DaemonRow:
+        row = self._locked(tx, name)
+        return self._update(tx, row.id, {column: getattr(row, column) + 1})
 
     def _locked(self, tx: Transaction, name: str) -> DaemonRow:
         found = tx.execute(select(DaemonTable.__table__).where(named(name)).with_for_update()).first()

@@ -8,7 +8,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from daemons.clock import Clock
-from daemons.events import DaemonRemoved, JobRemoved, LogWritten
+from daemons.events import DaemonRemoved, ItemChanged, JobRemoved, LogWritten
 from web.backlog import FewPages
 from web.context import Context, context_of
 from web.fragments import data_frame, fragments_of, rows_frames
@@ -86,6 +86,9 @@ class PageAudience:
             match change.event:
                 case LogWritten(line):
                     yield data_frame("log", seq=change.seq, at=change.at, data=line.as_dict())
+                case ItemChanged("schedules"):
+                    # Rare, and what came of a run is beside it: the page reads itself again.
+                    yield data_frame("resync", seq=change.seq, at=change.at)
                 case DaemonRemoved(id) | JobRemoved(id):
                     yield data_frame("removed", seq=change.seq, at=change.at, data={"id": id})
 

@@ -1,0 +1,182 @@
+"""Does what schedules say when they are due: each due time once, also over crashes and with several managers.
+
+A due time is claimed by moving the schedule on, in the very unit that creates the job or wakes the daemon: both are
+stored, or neither.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
+from itertools import islice, takewhile
+from types import TracebackType
+from typing import Any, Self
+
+from daemons.bus import Bus
+from daemons.clock import Clock
+from daemons.database import Database
+from daemons.database.transaction import Transaction
+from daemons.errors import DaemonError, ErrorInfo, Invalid, Unavailable
+from daemons.events import Event, ItemChanged
+from daemons.killpoints import reach
+from daemons.orders import Orders
+from daemons.roster import Roster
+from daemons.schedules import (
+    TOPIC,
+    Action,
+    Missed,
+    Schedule,
+    Schedules,
+    check_args,
+    claim,
+    keep_run,
+    move_on,
+)
+from daemons.values import Job
+
+LOOK_SECONDS = 30.0
+"""The longest between two looks at the wall clock, so that a change of it or a sleep of the machine is noticed."""
+ON_TIME = timedelta(seconds=60)
+"""A due time that is further back was missed."""
+CATCH_UP_MOST = 100
+"""Missed times that are made up for one by one."""
+_LOOKED_BACK_MOST = 10_000
+
+
+class Scheduler:
+    """Runs schedules, from enter to exit; the door through which they are made and changed."""
+
+    def __init__(
+        self, schedules: Schedules, orders: Orders, roster: Roster, database: Database, clock: Clock, bus: Bus
+    ) -> None:
+        self._schedules = schedules
+        self._orders = orders
+        self._roster = roster
+        self._database = database
+        self._clock = clock
+        self._bus = bus
+        self._changed = asyncio.Event()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._stack.enter_context(self._bus.listen(self._hear))
+        running = asyncio.create_task(self._keep_running(), name="scheduler")
+        self._stack.push_async_callback(_end, running)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    # For people.
+
+    async def add(self, name: str, values: Mapping[str, Any]) -> Schedule:
+        """Add a schedule. Raises Conflict, or Invalid naming what is wrong with its time, job or daemon."""
+        return await self._schedules.add(name, await self._checked(values))
+
+    async def edit(self, name: str, values: Mapping[str, Any], *, revision: int | None = None) -> Schedule:
+        """Change what is given. Raises NotFound, StaleSchedule, or Invalid."""
+        old = await self._schedules.get(name)
+        merged = {key: getattr(old, key) for key in ("action", "job_type", "args", "daemon_name")} | dict(values)
+        checked = await self._checked(merged)
+        return await self._schedules.edit(name, {**values, "args": checked["args"]}, revision=revision)
+
+    async def run_now(self, name: str) -> Job | None:
+        """Do at once what the schedule says, beside its times; return the job, None for a wake."""
+        schedule = await self._schedules.get(name)
+        return await self._database.write(lambda tx: self._act(tx, schedule, tx.now, key=None))
+
+    async def _checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        args = values.get("args")
+        if values["action"] == Action.CREATE_JOB:
+            if not values.get("job_type"):
+                raise Invalid("Say which type of job to create: job_type.", code="ERR_SCHEDULE")
+            args = self._orders.spec(values["job_type"]).accept(args)
+            check_args(args)
+            return {**values, "args": args, "daemon_name": None}
+        if not values.get("daemon_name"):
+            raise Invalid("Say which daemon to wake: daemon_name.", code="ERR_SCHEDULE")
+        row = await self._roster.row(values["daemon_name"])
+        return {**values, "args": None, "job_type": None, "daemon_name": row.name}
+
+    # By the clock.
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, ItemChanged) and event.topic == TOPIC:
+            self._changed.set()
+
+    async def _keep_running(self) -> None:
+        while True:
+            self._changed.clear()
+            seconds = LOOK_SECONDS
+            with suppress(Unavailable):
+                seconds = await self._run_due()
+            await self._clock.wait(self._changed, seconds)
+
+    async def _run_due(self) -> float:
+        """Run what is due; return the seconds until the next look."""
+        for schedule in await self._schedules.due(self._clock.now()):
+            await self._database.write(lambda tx: self._run(tx, schedule))  # noqa: B023 - awaited within the turn
+            reach("schedule ran")
+        earliest = await self._schedules.earliest()
+        if earliest is None:
+            return LOOK_SECONDS
+        return min(LOOK_SECONDS, max(0.0, (earliest - self._clock.now()).total_seconds()))
+
+    def _run(self, tx: Transaction, seen: Schedule) -> None:
+        schedule = claim(tx, seen)
+        if schedule is None or schedule.next_at is None:
+            return
+        due = [schedule.next_at, *takewhile(lambda at: at <= tx.now, islice(_following(schedule), _LOOKED_BACK_MOST))]
+        chosen = _chosen(schedule.missed, due, tx.now)
+        for at in due:
+            if at in chosen:
+                self._attempt(tx, schedule, at)
+        left_out = len(due) - len(chosen)
+        if left_out:
+            why = ErrorInfo(
+                "ERR_MISSED", f"{left_out} due times were missed while no deck ran, and are not made up for."
+            )
+            keep_run(tx, schedule, due[0], "skipped", error=why)
+        move_on(tx, schedule)
+
+    def _attempt(self, tx: Transaction, schedule: Schedule, at: datetime) -> None:
+        try:
+            self._act(tx, schedule, at, key=f"schedule:{schedule.id}:{at.isoformat()}")
+        except DaemonError as error:
+            if isinstance(error, Unavailable):
+                raise
+            keep_run(tx, schedule, at, "failed", error=ErrorInfo.of(error))
+
+    def _act(self, tx: Transaction, schedule: Schedule, at: datetime, *, key: str | None) -> Job | None:
+        if schedule.action is Action.WAKE:
+            self._roster.wake_within(tx, schedule.daemon_name or "")
+            keep_run(tx, schedule, at, "woke")
+            return None
+        job = self._orders.place_within(tx, schedule.job_type or "", schedule.args, key=key)
+        keep_run(tx, schedule, at, "ran", job_id=job.id)
+        return job
+
+
+def _following(schedule: Schedule) -> "Any":
+    assert schedule.next_at is not None
+    return schedule.timetable.after(schedule.next_at)
+
+
+def _chosen(missed: Missed, due: Sequence[datetime], now: datetime) -> set[datetime]:
+    """Return the due times to act upon: those that are on time, and of the missed ones what the policy says."""
+    late = [at for at in due if now - at > ON_TIME]
+    on_time = {at for at in due if now - at <= ON_TIME}
+    match missed:
+        case Missed.SKIP:
+            return on_time
+        case Missed.ONCE:
+            return on_time or set(late[-1:])
+        case Missed.ALL:
+            return on_time | set(late[-CATCH_UP_MOST:])
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait({task})
