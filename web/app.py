@@ -72,6 +72,22 @@ CALLS = [
 ]
 
 
+PAGES: list[BaseRoute] = [
+    *signin.ROUTES,
+    *appearance.ROUTES,
+    *all_daemons.ROUTES,
+    *daemon_pages.ROUTES,
+    *daemon_page.ROUTES,
+    *job_list_pages.ROUTES,
+    *job_pages.ROUTES,
+    *schedule_pages.ROUTES,
+    *describe_pages.ROUTES,
+    *inbox_pages.ROUTES,
+    *people.ROUTES,
+    *welcome.ROUTES,
+]
+
+
 def create_app(service: Service) -> Starlette:
     """Return the deck's web side; it is alive within its lifespan, and `service` has to outlive it."""
     assets = Assets()
@@ -87,7 +103,7 @@ def create_app(service: Service) -> Starlette:
             yield
 
     app = Starlette(
-        routes=_routes(assets),
+        routes=[Mount("/static", assets), *(call.route() for call in CALLS), *PAGES],
         middleware=[
             Middleware(Proxies, settings.trusted_proxies),
             Middleware(SafeHeaders),
@@ -108,22 +124,3 @@ def create_app(service: Service) -> Starlette:
     templates.frame_with(sections_of(app.routes), signals.now)
     app.state.context = Context(service, templates, hub, openapi.document(CALLS, service.version), signals)
     return app
-
-
-def _routes(assets: Assets) -> list[BaseRoute]:
-    return [
-        Mount("/static", assets),
-        *(call.route() for call in CALLS),
-        *signin.ROUTES,
-        *appearance.ROUTES,
-        *all_daemons.ROUTES,
-        *daemon_pages.ROUTES,
-        *daemon_page.ROUTES,
-        *job_list_pages.ROUTES,
-        *job_pages.ROUTES,
-        *schedule_pages.ROUTES,
-        *describe_pages.ROUTES,
-        *inbox_pages.ROUTES,
-        *people.ROUTES,
-        *welcome.ROUTES,
-    ]

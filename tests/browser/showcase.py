@@ -55,6 +55,7 @@ def stage_daemons(deck: Deck, gate: Path) -> None:
 def stage_jobs(deck: Deck, gate: Path) -> None:
     """Bring jobs into every state."""
     deck.order("shy")
+    deck.order("shelve")
     deck.order("parent")
     cancelled = deck.order("gated", gate=str(gate))
     deck.call("POST", f"/api/jobs/{cancelled}/cancel", {})

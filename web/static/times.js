@@ -5,6 +5,7 @@ const times = (() => {
   const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { style: "narrow" });
   const style = (dateStyle, timeStyle) => new Intl.DateTimeFormat(undefined, { dateStyle, timeStyle });
   const [today, dated, zoned] = [style(undefined, "medium"), style("medium", "medium"), style("full", "long")];
+  const minute = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", timeZoneName: "short" });
   let skew = 0;  // how far this machine's clock is ahead of the server's, in ms
 
   const clock = (at) => (new Date(at).toDateString() === new Date().toDateString() ? today : dated).format(at);
@@ -27,6 +28,8 @@ const times = (() => {
   }
 
   function write(frozen) {
+    const bar = document.getElementById("clock"), now = minute.format();
+    if (bar && bar.textContent !== now) { bar.hidden = false; bar.textContent = now; }
     for (const time of document.querySelectorAll("time[data-as]")) {
       const at = Date.parse(time.dateTime), seconds = (at - Date.now() + skew) / 1000;
       const text = shown(time, at, seconds, frozen);
