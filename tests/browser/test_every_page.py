@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -63,6 +64,12 @@ def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deck]:
 
 
 @pytest.fixture(scope="module")
+def session(deck: Deck) -> Any:
+    """One sign-in for all, or the page of sessions grows with each test."""
+    return deck.session()
+
+
+@pytest.fixture(scope="module")
 def ids(deck: Deck) -> dict[str, str]:
     """The oldest job of each type, and a question."""
     deck.call("POST", "/api/users", {"name": "ana", "role": "operator", "password": "a long walk in the rain"})
@@ -73,10 +80,12 @@ def ids(deck: Deck) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("address", addresses())
-def test_it_fits_and_is_accessible(browser: Browser, deck: Deck, ids: dict[str, str], address: str) -> None:
+def test_it_fits_and_is_accessible(
+    browser: Browser, deck: Deck, session: Any, ids: dict[str, str], address: str
+) -> None:
     with opened(browser) as context:
         if not address.startswith("/signin"):
-            context.add_cookies([deck.session()])
+            context.add_cookies([session])
         page = context.new_page()
         page.goto(deck.url(address.format_map(ids)))
         if page.locator("#chip").count():  # else it is a still page, such as a form
