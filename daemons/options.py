@@ -31,9 +31,11 @@ class InvalidOption(Invalid):
     code = "ERR_INVALID_OPTION"
     remedy = "GET /api/types lists the options of each type with their bounds."
 
-    def __init__(self, message: str, keys: tuple[str, ...]) -> None:
+    def __init__(self, message: str, keys: tuple[str, ...], problems: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.keys = keys
+        self.problems = problems or {}
+        """What is wrong, by option."""
 
 
 class ConfiguredOptions(Protocol):
@@ -120,12 +122,15 @@ def changed(old: DaemonOptions, new: DaemonOptions) -> frozenset[str]:
 
 def _refused(error: ValidationError, sources: Mapping[str, str]) -> InvalidOption:
     sentences, keys = [], []
+    problems: dict[str, str] = {}
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         path = ".".join(str(part) for part in problem["loc"]) or "options"
         key = str(problem["loc"][0]) if problem["loc"] else ""
         what = "there is no such option" if problem["type"] == "extra_forbidden" else problem["msg"]
+        what = what.removeprefix("Value error, ")
         source = sources.get(key, "default")
         origin = "" if source == "default" else f" (from the {source})"
-        sentences.append(f"{path}: {what.removeprefix('Value error, ')}{origin}")
+        sentences.append(f"{path}: {what}{origin}")
         keys.append(path)
-    return InvalidOption("; ".join(sentences) + ".", tuple(keys))
+        problems.setdefault(key, f"{what}.")
+    return InvalidOption("; ".join(sentences) + ".", tuple(keys), problems)

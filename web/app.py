@@ -34,7 +34,7 @@ from web.assets import Assets
 from web.authentication import Authentication
 from web.context import Context
 from web.live import Hub
-from web.pages import all_daemons, appearance, people, signin, welcome
+from web.pages import all_daemons, appearance, daemon_settings, people, signin, welcome
 from web.pages import daemon as daemon_page
 from web.pages import daemons as daemon_pages
 from web.pages import describe as describe_pages
@@ -78,6 +78,7 @@ PAGES: list[BaseRoute] = [
     *all_daemons.ROUTES,
     *daemon_pages.ROUTES,
     *daemon_page.ROUTES,
+    *daemon_settings.ROUTES,
     *job_list_pages.ROUTES,
     *job_pages.ROUTES,
     *schedule_pages.ROUTES,

@@ -87,7 +87,7 @@ async def read_form(request: Request, *, names: Iterable[str]) -> dict[str, str]
     """Return the fields of a form of ours. Raises Invalid for a file, a field given twice or one we do not know."""
     known = set(names)
     fields: dict[str, str] = {}
-    async with request.form(max_files=0, max_fields=20) as form:
+    async with request.form(max_files=0, max_fields=max(20, len(known))) as form:
         for name, value in form.multi_items():
             if name not in known or name in fields or not isinstance(value, str):
                 raise Invalid(f"The form has no such field as {name[:100]}, or it is there twice.")

@@ -10,13 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from daemons.errors import DaemonError
 from daemons.jobs.lists import JobFilter
-from daemons.registry import Registry
 from daemons.service import Service
-from daemons.settings import Settings
 from daemons.states import DaemonState
-from daemons.values import Daemon, DaemonRow, StatusNote
+from daemons.values import Daemon, StatusNote
 from web.api.reported import resolve
 from web.bars import Piece, pieces, stretches
 from web.context import context_of, own_address, service, templates, viewer
@@ -61,10 +58,12 @@ class Moment:
         return self.note is not None and self.state.is_live
 
 
-def tab(request: Request, name: str, daemon: Daemon, *, status: int = 200, **context: object) -> Response:
-    """Answer with one tab of a daemon."""
+def tab(
+    request: Request, name: str, daemon: Daemon, *, step: str = "", status: int = 200, **context: object
+) -> Response:
+    """Answer with one tab of a daemon, or a further step within it."""
     return templates(request).page(
-        f"pages/daemon_{name or 'now'}.html",
+        f"pages/daemon_{name or 'now'}{step}.html",
         status,
         viewer=viewer(request),
         daemon=daemon,
@@ -127,38 +126,11 @@ async def show_errors(request: Request) -> Response:
     return tab(request, "errors", daemon, errors=await service(request).readings.errors(daemon.id, limit=ERRORS_SHOWN))
 
 
-async def show_settings(request: Request) -> Response:
-    read_query(request, NoQuery)
-    deck, daemon = service(request), daemon_of(request)
-    return tab(request, "settings", daemon, options=shown_options(deck.registry, daemon.row, deck.settings))
-
-
 async def show_api(request: Request) -> Response:
     read_query(request, NoQuery)
     daemon = daemon_of(request)
     calls = _calls(context_of(request.scope).openapi["paths"], daemon.name)
     return tab(request, "api", daemon, calls=calls, address=own_address(request.scope))
-
-
-def shown_options(registry: Registry, row: DaemonRow, settings: Settings) -> list[dict[str, Any]]:
-    """Return each option of a daemon with its value, where that comes from, and what it means."""
-    try:
-        options, sources = registry.effective(row, settings)
-    except DaemonError as error:
-        # A type that is gone, or a value that is not valid any more: the row's own words, and why.
-        return [
-            {"name": name, "value": value, "source": "row", "description": error.message}
-            for name, value in row.shown_configuration.items()
-        ]
-    return [
-        {
-            "name": name,
-            "value": value,
-            "source": sources.get(name, "default"),
-            "description": type(options).model_fields[name].description or "",
-        }
-        for name, value in options.model_dump(mode="json").items()
-    ]
 
 
 async def _moment(deck: Service, daemon: Daemon, asked: datetime) -> Moment:
@@ -237,7 +209,6 @@ ROUTES = [
     Route("/daemons/{name}/failures", show_failures),
     Route("/daemons/{name}/log", show_log),
     Route("/daemons/{name}/errors", show_errors),
-    Route("/daemons/{name}/settings", show_settings),
     Route("/daemons/{name}/api", show_api),
     *(form.route() for form in FORMS),
 ]
