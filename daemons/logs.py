@@ -116,8 +116,13 @@ def set_up_logs(
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    _route_libraries(root.level)
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Log `level` and above from now on."""
+    logging.getLogger().setLevel(level.upper())
+    _route_libraries(logging.getLogger().level)
 
 
 def about(**ids: str) -> AbstractContextManager[None]:

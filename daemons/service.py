@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,8 +19,9 @@ from daemons.bus import Bus
 from daemons.clock import Clock, SystemClock
 from daemons.database import Database
 from daemons.database.ballast import Ballast
+from daemons.diagnostics import Files, collect, packed
 from daemons.dispatch.embedded import EmbeddedDispatcher
-from daemons.errors import Invalid, Unavailable
+from daemons.errors import Conflict, Fatal, Invalid, Unavailable
 from daemons.executor import Executor
 from daemons.failures import Failures
 from daemons.findings import Finding
@@ -29,6 +31,7 @@ from daemons.jobs.retention import Retention
 from daemons.journal import Journal
 from daemons.killpoints import reach
 from daemons.leases import Leases
+from daemons.log_level import LogLevelSwitch
 from daemons.orders import Orders
 from daemons.questions import Questions
 from daemons.readings import Readings
@@ -127,6 +130,8 @@ class Service:
             self.supervisor,
         )
         self.health = Health(parts, clock, findings)
+        self.log_level = LogLevelSwitch(settings.log_level, clock)
+        self._backing_up = asyncio.Lock()
         self._lock = lock
         self._is_open = False
         self._stopping: asyncio.Task[None] | None = None
@@ -190,6 +195,41 @@ class Service:
             configuration_revision=configuration_revision,
         )
 
+    # The data.
+
+    async def back_up(self) -> Path:
+        """Copy the database while it is in use, and return where to. Raises Conflict where a server keeps it."""
+        async with self._backing_up:
+            try:
+                settings = self.settings
+                copy = await asyncio.to_thread(
+                    schema.back_up_database, settings.database_url, settings.data_dir, self.clock
+                )
+            except Fatal as error:
+                # The deck goes on: only the copy could not be made.
+                raise Unavailable(error.message, remedy=error.remedy, code=error.error_code) from error
+        if copy is None:
+            raise Conflict(
+                "PostgreSQL makes its own backups.", remedy="Use pg_dump or your provider's.", code="ERR_NO_BACKUP"
+            )
+        await self.health.look_at_places()
+        return copy
+
+    async def diagnostics(self, figures: Mapping[str, Any]) -> Files:
+        """Return what helps others to understand this deck, secrets masked, as texts by file name."""
+        return await collect(
+            self.settings,
+            self.clock,
+            self.database,
+            findings=self.problems(),
+            figures={**self.health.figures(), **figures},
+            daemons=self.board.all(),
+        )
+
+    def packed(self, files: Files) -> bytes:
+        """Return the files of `diagnostics` as a zip."""
+        return packed(files, self.clock.now())
+
     def tell_address(self, url: str) -> None:
         """Let whoever finds the data in use know where this service answers."""
         if self._lock is not None:
@@ -217,6 +257,7 @@ class Service:
             await stack.enter_async_context(self.supervisor)
             await stack.enter_async_context(self.scheduler)
             await stack.enter_async_context(self.health)
+            stack.callback(self.log_level.back)
             stack.push_async_callback(self.stop)
             housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
             stack.callback(housekeeping.cancel)

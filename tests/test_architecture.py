@@ -12,12 +12,12 @@ A_WHILE = 30
 
 FLOORS = {
     "0": "clock errors states values events findings ids killpoints pace text timetable",
-    "1": "settings logs bus",
+    "1": "settings logs log_level bus",
     "2": "models database schema",
     "3": "common_passwords passwords access leases journal readings roster status jobs tallies statistics questions "
     "schedules",
     "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
-    "5a": "log_rate dispatch orders failures scheduler executor supervisor health",
+    "5a": "log_rate dispatch orders failures scheduler executor supervisor health diagnostics",
     "5b": "workflows",
     "6": "service",
     "roof": "cli __main__",

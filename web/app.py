@@ -25,6 +25,7 @@ from web.api import (
     reported,
     schedules,
     statistics,
+    system,
     types,
     users,
     workers,
@@ -42,6 +43,7 @@ from web.pages import inbox as inbox_pages
 from web.pages import job as job_pages
 from web.pages import jobs as job_list_pages
 from web.pages import schedules as schedule_pages
+from web.pages import system as system_pages
 from web.pages.live import live_socket
 from web.problems import Failures, answer_error, answer_http_error
 from web.proxies import Proxies, Voucher
@@ -68,6 +70,7 @@ CALLS = [
     *me.CALLS,
     *health.CALLS,
     *metrics.CALLS,
+    *system.CALLS,
     openapi.CALL,
 ]
 
@@ -84,6 +87,7 @@ PAGES: list[BaseRoute] = [
     *schedule_pages.ROUTES,
     *describe_pages.ROUTES,
     *inbox_pages.ROUTES,
+    *system_pages.ROUTES,
     *people.ROUTES,
     *welcome.ROUTES,
 ]

@@ -46,6 +46,8 @@ def fragments_of(templates: Templates, event: Event) -> tuple[Fragment, ...]:
             return (tiles(templates, tally),)
         case ItemChanged("questions", _, question):
             return (question_row(templates, question),)
+        case ItemChanged("health", _, data):
+            return (health_list(templates, data),)
         case _:
             return ()
 
@@ -84,6 +86,11 @@ def tiles(templates: Templates, tally: Mapping[str, JsonValue]) -> Fragment:
 def question_row(templates: Templates, question: Mapping[str, JsonValue]) -> Fragment:
     """Draw one question, given as the API shows it."""
     return _fragment(templates, f"q-{question['id']}", 0, "partials/question_row.html", question=question)
+
+
+def health_list(templates: Templates, data: Mapping[str, JsonValue]) -> Fragment:
+    """Draw what is wrong with the deck, given as the event tells it."""
+    return _fragment(templates, "health", 0, "partials/health.html", findings=data["items"])
 
 
 def rows_frames(fragments: Iterable[Fragment], *, seq: int, at: datetime) -> Iterator[str]:

@@ -47,6 +47,7 @@ class Templates:
             pace=wording.pace,
             sparkline=wording.sparkline,
             short=wording.short,
+            size=wording.size,
             plain=wording.plain,
             brief=wording.brief,
             pretty_json=wording.pretty_json,

@@ -76,6 +76,16 @@ def in_zone(moment: datetime, zone: str) -> str:
     return f"{there:%a %Y-%m-%d %H:%M} {there:%Z} ({zone})"
 
 
+def size(count: float) -> str:
+    """Write a number of bytes in its largest unit: 31.8 GB, 640 kB, 0 B."""
+    units = ("B", "kB", "MB", "GB", "TB", "PB")
+    place = 0
+    while count >= 999.5 and place < len(units) - 1:
+        count /= 1000
+        place += 1
+    return f"{count:.{1 if place > 1 and count < 99.5 else 0}f} {units[place]}"
+
+
 def short(identity: object) -> str:
     """Write the part of an id that a person compares."""
     return str(identity)[:8]

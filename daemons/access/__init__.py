@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 
 from sqlalchemy import Row, delete, insert, or_, select, update
 
+from daemons.access.audit_trail import AuditTrail
 from daemons.access.first_run import FirstRun
 from daemons.access.identities import (
     ANYONE,
@@ -101,6 +102,7 @@ class Access:
         self._strangers = Seldom(clock)
         self._tickets = Tickets(clock)
         self.users = Users(database, self._verifier)
+        self.audit = AuditTrail(database)
         self.first_run = FirstRun(database)
 
     async def __aenter__(self) -> Self:

@@ -11,6 +11,7 @@ from daemons.cli import (
     configuration,
     daemons,
     descriptions,
+    doctor,
     events,
     failures,
     inbox,
@@ -29,6 +30,7 @@ from daemons.cli import (
     storage,
     tokens,
     top,
+    upkeep,
     users,
     waiting,
 )
@@ -86,6 +88,10 @@ app.command(rich_help_panel=SWITCH)(daemons.wake)
 app.command(rich_help_panel=SWITCH)(daemons.reset)
 app.command(rich_help_panel=SWITCH)(instances.enable)
 app.command(rich_help_panel=SWITCH)(instances.disable)
+app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
+app.command("audit", rich_help_panel=LOOK)(upkeep.audit)
+app.command("diag", rich_help_panel=KEEP)(upkeep.diag)
+app.command("log-level", rich_help_panel=KEEP)(upkeep.log_level)
 app.add_typer(instances.app, name="daemon", rich_help_panel=KEEP)
 app.add_typer(configuration.app, name="config", rich_help_panel=KEEP)
 app.add_typer(storage.app, name="db", rich_help_panel=KEEP)

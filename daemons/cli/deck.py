@@ -91,7 +91,16 @@ class Deck:
                 break
         return items
 
+    def download(self, path: str) -> bytes:
+        """Return the answer to GET as it is."""
+        found: bytes = self._answer("GET", path).content
+        return found
+
     def _call(self, method: str, path: str, **request: Any) -> Any:
+        answer = self._answer(method, path, **request)
+        return answer.json() if answer.content else None
+
+    def _answer(self, method: str, path: str, **request: Any) -> Any:
         import httpx2
 
         try:
@@ -103,7 +112,7 @@ class Deck:
         if self._tell is not None:
             self._tell(f"{method} {answer.url} {answer.status_code} {answer.elapsed.total_seconds() * 1000:.0f} ms")
         if answer.is_success:
-            return answer.json() if answer.content else None
+            return answer
         raise _refused(answer.status_code, answer.text)
 
     async def frames(self, topics: str, **filters: object) -> AsyncGenerator[Frame | None, None]:

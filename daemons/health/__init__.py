@@ -22,6 +22,7 @@ from daemons.database import Database
 from daemons.errors import Conflict, DaemonError, NotFound, StorageFull, Unavailable
 from daemons.events import ItemChanged
 from daemons.findings import Finding
+from daemons.health.figures import figures
 from daemons.health.judging import judge, wants_to_run
 from daemons.health.looker import Looker
 from daemons.health.picture import Blocked, Dropped, Failing, Jump, Picture
@@ -86,9 +87,9 @@ class Health:
         """What was seen, each part at its last look."""
 
     async def __aenter__(self) -> Self:
-        self._look()
+        self.look()
         self._every(WORKERS_SECONDS, self._look_at_workers)
-        self._every(PLACES_SECONDS, self._look_at_places)
+        self._every(PLACES_SECONDS, self.look_at_places)
         self._every(FAILURES_SECONDS, self._look_at_failures)
         self._tasks.append(asyncio.create_task(self._watch(), name="health"))
         return self
@@ -108,6 +109,10 @@ class Health:
     def trouble(self) -> int:
         """How many findings want somebody to do something."""
         return sum(finding.is_trouble for finding in self._findings)
+
+    def figures(self) -> dict[str, Any]:
+        """Return lag, sizes, disks and the last backup, as the HTTP API shows them."""
+        return figures(self.picture)
 
     def dismiss(self, code: str) -> None:
         """Show what is known no more, also after a restart. Raises NotFound, or Conflict if it clears by itself."""
@@ -143,9 +148,9 @@ class Health:
             jumped = (self._clock.now() - wall).total_seconds() - passed
             if abs(jumped) >= JUMP_SECONDS:
                 self.picture.jump = Jump(self._clock.now(), jumped)
-            self._look()
+            self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """See what is in memory, and judge."""
         watched, picture = self._watched, self.picture
         picture.now = self._clock.now()
@@ -170,7 +175,8 @@ class Health:
         ended = await self._watched.statistics.failing(self._clock.now() - FAILURES_OVER)
         self.picture.failing = {daemon_id: Failing(failed, tried) for daemon_id, (failed, tried) in ended.items()}
 
-    async def _look_at_places(self) -> None:
+    async def look_at_places(self) -> None:
+        """See how disks, folders and files are now, without waiting for the next look."""
         picture = self.picture
         picture.needs = self._folders_needed()
         file = self._database_file

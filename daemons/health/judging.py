@@ -37,8 +37,11 @@ def judge(picture: Picture) -> Iterator[Finding]:
     yield from picture.at_start
     yield from _database(picture)
     yield from _plugins(picture)
+    # The row that stands for a broken plug-in would say the same once more.
+    told = {plugin.row_name for plugin in picture.plugins}
     for daemon in picture.daemons:
-        yield from _daemon(daemon, picture)
+        if daemon.name not in told:
+            yield from _daemon(daemon, picture)
     for worker in picture.workers:
         yield from _worker(worker, picture.now)
     for folder, look in picture.folders.items():

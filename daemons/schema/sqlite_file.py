@@ -20,7 +20,8 @@ BACKUPS_KEPT = 5
 CHECK_BUDGET = 1.0
 """Seconds that the look for damage may delay a start; a larger file is looked at in part."""
 
-_COMPANIONS = ("", "-wal", "-shm")
+COMPANIONS = ("", "-wal", "-shm")
+"""What follows a database's name: the file itself, its log, and what readers share."""
 _NOTE = ".why"
 """Beside a damaged file, until somebody knows of it."""
 _STAMP = "%Y%m%dT%H%M%S%fZ"
@@ -66,7 +67,7 @@ def require_usable(path: Path) -> None:
 def _require_writable(path: Path) -> None:
     if path.exists() and not path.is_file():
         raise FileExistsError(errno.EEXIST, "there is something that is not a file", str(path))
-    for file in (Path(f"{path}{companion}") for companion in _COMPANIONS):
+    for file in (Path(f"{path}{companion}") for companion in COMPANIONS):
         if file.exists() and not os.access(file, os.R_OK | os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
     # Asking is not enough: root may do everything but write to a read-only file system.
@@ -121,9 +122,9 @@ def set_aside_if_damaged(path: Path, backups: Path, clock: Clock) -> Finding | N
     reason = damage(path, clock)
     if reason is None:
         return None
-    aside = Path(f"{path}.corrupt-{_stamp(clock.now())}")
+    aside = Path(f"{path}.corrupt-{stamp(clock.now())}")
     # The log before the database: half a move must not leave a log beside a file that it does not belong to.
-    for companion in reversed(_COMPANIONS):
+    for companion in reversed(COMPANIONS):
         with contextlib.suppress(FileNotFoundError):
             Path(f"{path}{companion}").rename(f"{aside}{companion}")
     with contextlib.suppress(OSError):  # The disk may be what broke; then it is told in this run only.
@@ -185,7 +186,7 @@ def integrity_problems(path: Path) -> list[str]:
 
 def back_up(path: Path, backups: Path, clock: Clock, label: str) -> Path:
     """Copy the database at `path`, used or not, into `backups`, and delete the oldest copies. Raises Unusable."""
-    copy = backups / f"{path.stem}-{_stamp(clock.now())}-{label}.db"
+    copy = backups / f"{path.stem}-{stamp(clock.now())}-{label}.db"
     unfinished = copy.with_suffix(".tmp")
     try:
         backups.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -193,9 +194,9 @@ def back_up(path: Path, backups: Path, clock: Clock, label: str) -> Path:
         with opened(path) as source, opened(unfinished) as target:
             source.backup(target)
         unfinished.chmod(0o600)
-        _sync(unfinished)
+        sync(unfinished)
         unfinished.replace(copy)
-        _sync(backups)
+        sync(backups)
     except (OSError, sqlite3.Error) as error:
         with contextlib.suppress(OSError):
             unfinished.unlink()
@@ -221,11 +222,13 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
+    """Return a moment as it stands in the names of files."""
     return moment.strftime(_STAMP)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, reach the disk."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)

@@ -21,7 +21,6 @@ NO_COMMAND = {
     "GET /readyz": "asked by what watches the process; `daemondeck doctor` tells people more",
     "GET /metrics": "asked by Prometheus",
     "GET /api/openapi.json": "for programs that write programs",
-    "GET /api/health": "`daemondeck doctor` is not there yet",
     "POST /api/events/ticket": "for pages of other programs; commands send a header",
     "POST /api/me/password": "asks a person for the old one; `daemondeck user reset-password` is for the host",
     "POST /api/me/sessions/end-others": "about browsers; commands have no session",

@@ -32,6 +32,11 @@ async def get_health(request: Request) -> Response:
     return JsonResponse(answer)
 
 
+async def dismiss_finding(request: Request) -> Response:
+    service(request).health.dismiss(request.path_params["code"])
+    return await get_health(request)
+
+
 CALLS = [
     Call("GET", "/healthz", get_liveness, "Whether the process answers; open to anyone.", shapes.LiveShape),
     Call(
@@ -42,5 +47,20 @@ CALLS = [
         shapes.ReadyShape,
         also={503: shapes.ReadyShape},
     ),
-    Call("GET", "/api/health", get_health, "What is wrong, with what to do about it.", shapes.HealthShape),
+    Call(
+        "GET",
+        "/api/health",
+        get_health,
+        "What is wrong, with what to do about it.",
+        shapes.HealthShape,
+        command="daemondeck doctor",
+    ),
+    Call(
+        "POST",
+        "/api/health/{code}/dismiss",
+        dismiss_finding,
+        "Show no more what a person knows of and what does not clear by itself.",
+        shapes.HealthShape,
+        command="daemondeck doctor --dismiss {code}",
+    ),
 ]

@@ -52,9 +52,14 @@ class WorkerPage(shapes.Shape):
 
 
 async def list_workers(request: Request) -> Response:
+    return Listing(await workers_of(request))
+
+
+async def workers_of(request: Request) -> list[dict[str, Any]]:
+    """Return every worker as the list shows it."""
     workers = await service(request).leases.workers()
     own, children = await asyncio.to_thread(_own_processes)
-    return Listing([_worker(worker, own, children) for worker in workers])
+    return [_worker(worker, own, children) for worker in workers]
 
 
 def _worker(worker: WorkerInfo, own: dict[str, Any], children: list[dict[str, Any]]) -> dict[str, Any]:
