@@ -14,7 +14,7 @@ from daemons.common_passwords import is_common
 from daemons.database import Database
 from daemons.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from daemons.events import SessionEnded
-from daemons.models import UserTable
+from daemons.models import AuditTable, UserTable
 from daemons.passwords import VERIFIED_AT_ONCE, TooManyTries, WeakPassword
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
@@ -111,6 +111,7 @@ async def test_an_unknown_user_costs_as_much_checking_as_a_known_one(
     assert len(set(checked)) == 1, "the same parameters take the same time"
 
 
+@pytest.mark.databases("sqlite")
 async def test_a_flood_of_sign_ins_is_no_flood_of_memory(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once, most, lock = 0, 0, threading.Lock()
     verify = PasswordHasher.verify
@@ -134,6 +135,7 @@ async def test_a_flood_of_sign_ins_is_no_flood_of_memory(access: Access, monkeyp
     assert sum(type(outcome) is Unavailable for outcome in outcomes) >= 100, "the rest is told to come back"
 
 
+@pytest.mark.databases("sqlite")
 async def test_guessing_at_many_names_is_slowed_down_like_guessing_at_one(access: Access) -> None:
     outcomes = await asyncio.gather(
         *(access.sign_in_with_password("guess", origin=HERE, name=f"user{number}") for number in range(1000)),
@@ -288,3 +290,16 @@ async def test_the_first_run_ends_once_and_for_all(access: Access) -> None:
     await asyncio.gather(*(access.first_run.end() for _ in range(3)))
 
     assert not await access.first_run.is_open()
+
+
+@pytest.mark.databases("sqlite")
+async def test_refusals_are_kept_in_bounds(access: Access, database: Database, clock: FakeClock) -> None:
+    kept = []
+    for _ in range(40):
+        for _ in range(40):
+            await access.record_stranger(HERE, "GET", "/")
+        kept.append(len(await database.fetch(select(AuditTable.id))))
+        await clock.advance(61)
+
+    assert kept[0] == 30
+    assert kept[-1] == 1000

@@ -1,6 +1,7 @@
 """Every error's status on the wire, and its shape: JSON below /api, a page elsewhere. Never a traceback."""
 
 import http
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from daemons.errors import (
     Unavailable,
 )
 from daemons.passwords import TooManyTries
-from web.context import is_api, templates_for, viewer_of
+from web.context import context_of, is_api, origin_of, own_path, templates_for, viewer_of
 from web.encoding import JsonResponse
 from web.headers import HEADERS
 
@@ -118,6 +119,8 @@ def problem(error: DaemonError) -> dict[str, Any]:
 async def answer_error(connection: HTTPConnection, error: Exception) -> Response:
     """Turn an error of ours into an answer."""
     assert isinstance(error, DaemonError)
+    if isinstance(error, ForeignHost | ForeignOrigin):
+        await _record_stranger(connection.scope, error)
     status = status_of(error)
     headers = {}
     if isinstance(error, NotSignedIn):
@@ -125,6 +128,13 @@ async def answer_error(connection: HTTPConnection, error: Exception) -> Response
     if isinstance(error, TooManyTries | Unavailable):
         headers["Retry-After"] = str(getattr(error, "retry_after", RETRY_SECONDS))
     return _answer(connection.scope, status, problem(error), headers)
+
+
+async def _record_stranger(scope: Scope, error: DaemonError) -> None:
+    # What the database cannot keep now is no reason to let a stranger in, or to answer otherwise.
+    with suppress(DaemonError):
+        what = "foreign host" if isinstance(error, ForeignHost) else "foreign page"
+        await context_of(scope).service.access.record_stranger(origin_of(scope), what, own_path(scope))
 
 
 async def answer_http_error(connection: HTTPConnection, error: Exception) -> Response:

@@ -9,8 +9,7 @@ from daemons.clock import Clock
 from daemons.database.transaction import Transaction
 from daemons.models import AuditTable
 
-REFUSALS_A_MINUTE = 30
-"""Refusals of strangers that are kept: what anybody can cause must not fill the disk."""
+DAY_SECONDS = 86_400.0
 
 
 def record_audit(tx: Transaction, who: str, origin: str, action: str, target: str | None, outcome: str) -> None:
@@ -32,15 +31,16 @@ def digest_of(secret: str) -> str:
 
 
 class Seldom:
-    """Says whether one more refusal of a stranger is worth a line."""
+    """Says whether one more refusal is worth a line: what anybody can cause must not fill the disk."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, a_minute: int, a_day: int) -> None:
         self._clock = clock
-        self._moments: deque[float] = deque(maxlen=REFUSALS_A_MINUTE)
+        self._windows = [(deque[float](maxlen=a_minute), 60.0), (deque[float](maxlen=a_day), DAY_SECONDS)]
 
     def takes_one(self) -> bool:
         now = self._clock.monotonic()
-        if len(self._moments) == REFUSALS_A_MINUTE and now - self._moments[0] < 60.0:
+        if any(len(moments) == moments.maxlen and now - moments[0] < span for moments, span in self._windows):
             return False
-        self._moments.append(now)
+        for moments, _ in self._windows:
+            moments.append(now)
         return True

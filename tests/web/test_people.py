@@ -152,6 +152,18 @@ async def test_refusing_strangers_does_not_fill_the_disk(guest: httpx2.AsyncClie
     assert len(await service.database.fetch(select(AuditTable.id))) == 30
 
 
+async def test_who_is_refused_at_the_door_is_on_record(guest: httpx2.AsyncClient, service: Service) -> None:
+    await guest.post("/api/jobs", headers={"Origin": "https://evil.example"})
+    await guest.get("/daemons", headers={"Host": "evil.example"})
+
+    rows = await service.database.fetch(select(AuditTable.__table__).order_by(AuditTable.id))
+
+    assert [(row.who, row.action, row.target, row.outcome) for row in rows] == [
+        ("nobody", "foreign page", "/api/jobs", "refused"),
+        ("nobody", "foreign host", "/daemons", "refused"),
+    ]
+
+
 async def test_the_message_to_a_guesser_has_seconds_and_no_hint(guest: httpx2.AsyncClient, service: Service) -> None:
     await service.access.users.add("bo", Role.VIEWER, GOOD)
 
