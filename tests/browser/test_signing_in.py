@@ -32,7 +32,7 @@ def test_whoever_is_not_signed_in_is_led_to_the_sign_in_and_then_to_the_page(bro
         newcomer.add_cookies([deck.session()])
         page.goto(deck.url("/jobs?state=failed"))
 
-        expect(page.get_by_text("No job matches these filters.")).to_be_visible()
+        expect(page.get_by_text("No job matches")).to_be_visible()
 
 
 def test_a_viewer_sees_everything_and_has_no_buttons(browser: Browser, deck: Deck) -> None:
@@ -52,7 +52,7 @@ def test_a_viewer_sees_everything_and_has_no_buttons(browser: Browser, deck: Dec
     ("path", "status", "words"),
     [
         ("/daemons/nobody", 404, "There is no daemon named nobody."),
-        ("/jobs?state=odd", 422, "There is no job state odd"),
+        ("/descriptions?state=odd", 422, "There is no state odd of descriptions."),
         ("/nowhere", 404, "Not Found."),
     ],
 )
