@@ -39,7 +39,11 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
+AT_NIGHT = {"kind": "cron", "expression": "30 3 * * *", "zone": "UTC", "action": "create_job", "job_type": "echo"}
 LIKELY = {
+    "/api/schedules": {"name": "weekly", **AT_NIGHT, "args": None, "daemon_name": None},
+    "/api/schedules/{name}": {**AT_NIGHT, "args": None, "daemon_name": None, "revision": None},
+    "/api/schedules/preview": {"kind": "cron", "expression": "30 3 * * *", "zone": "UTC"},
     "/api/daemons": {"type": "talker", "configuration": {"sentence": "hello"}},
     "/api/daemons/{name}": {"configuration": {"sentence": "hello"}, "configuration_revision": None},
     "/api/jobs": {"type": "echo", "args": {"text": "hello"}},
@@ -104,6 +108,8 @@ def fill(deck: Deck) -> None:
     deck.ask("POST", "/api/daemons/talker/start")
     jobs = [deck.ask("POST", "/api/jobs", json={"type": type})["id"] for type in ("echo", "wait", "ask", "ask")]
     deck.ask("POST", "/api/tokens", json={"name": "spare"})
+    for name in ("nightly", "hourly"):
+        deck.ask("POST", "/api/schedules", json={"name": name, **AT_NIGHT})
     for name in ("ana", "ben"):
         deck.ask("POST", "/api/users", json={"name": name, "password": "correct horse battery"})
     deck.known = {
@@ -111,6 +117,7 @@ def fill(deck: Deck) -> None:
         "/api/jobs/": jobs[:2],  # the others wait for an answer
         "/api/questions/": ids_of(deck, "/api/questions", 2),
         "/api/descriptions/": ids_of(deck, "/api/descriptions", 1),
+        "/api/schedules/": ["nightly", "hourly"],
         "/api/tokens/": ["spare"],
         "/api/users/": ["ana", "ben"],
     }

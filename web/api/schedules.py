@@ -144,7 +144,10 @@ async def get_schedule(request: Request) -> Response:
 
 
 async def change_schedule(request: Request, body: ScheduleChange) -> Response:
-    values = body.model_dump(exclude_unset=True)
+    # A schedule may do without these; null for anything else leaves it as it is.
+    may_be_null = {"job_type", "args", "daemon_name"}
+    given = body.model_dump(exclude_unset=True)
+    values = {name: value for name, value in given.items() if value is not None or name in may_be_null}
     revision = values.pop("revision", None)
     changed = await service(request).scheduler.edit((await _schedule(request)).name, values, revision=revision)
     return JsonResponse(changed.as_dict())
