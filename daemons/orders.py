@@ -1,7 +1,7 @@
 """Ordering jobs: create, cancel, retry, and wait for the end. The door for daemons, handlers, the web and the CLI."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -20,7 +20,18 @@ from daemons.handlers import JobSpec
 from daemons.ids import new_id
 from daemons.jobs import Jobs
 from daemons.jobs.attempts import check_hold
-from daemons.jobs.requests import NewJob, cancel, cancel_all, create, retry, unknown_job
+from daemons.jobs.bulk import Acted, retry_each
+from daemons.jobs.requests import (
+    PRIORITY_MOST,
+    NewJob,
+    cancel,
+    cancel_all,
+    create,
+    put_first,
+    remove,
+    retry,
+    unknown_job,
+)
 from daemons.jobs.rows import IS_UNFINISHED, JOBS, Hold, failed_with, find
 from daemons.journal import record_history
 from daemons.leases import check_lease, is_held
@@ -28,7 +39,6 @@ from daemons.states import OnStop
 from daemons.values import DaemonRow, Job, JsonValue, Lease
 
 NAME_CHARACTERS = 255
-PRIORITY_MOST = 1_000_000
 RETRIED_AT_ONCE = 200
 """Jobs retried in one transaction: others have to write too."""
 POLL_SECONDS = 2.0
@@ -206,6 +216,27 @@ class Orders:
         while part := await self._database.write(unit):
             retried += part
         return retried
+
+    async def run_next(self, job_id: str) -> Job:
+        """Have a queued job run before all others of its lane. Raises NotFound, Conflict if it is not queued."""
+
+        def unit(tx: Transaction) -> Job:
+            job = put_first(tx, job_id)
+            self._dispatcher.offer(tx, job.id, job.attempt)
+            return job
+
+        return await self._database.write(unit)
+
+    async def remove(self, job_id: str) -> Job:
+        """Forget a finished job; return it as it was. Raises NotFound, Conflict if it has not finished."""
+        return await self._database.write(lambda tx: remove(tx, job_id))
+
+    def retry_within(self, tx: Transaction, wanted: Sequence[tuple[str, int]]) -> Acted:
+        """Queue finished jobs again as a part of somebody's unit, given as (id, attempt)."""
+        acted = retry_each(tx, wanted)
+        for job in acted.jobs:
+            self._dispatcher.offer(tx, job.id, job.attempt)
+        return acted
 
     async def wait(self, job_id: str) -> Job:
         """Return the job once it has finished, however it ended. Raises NotFound, also when it is removed meanwhile."""

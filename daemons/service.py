@@ -32,6 +32,7 @@ from daemons.journal import Journal
 from daemons.killpoints import reach
 from daemons.leases import Leases
 from daemons.log_level import LogLevelSwitch
+from daemons.operations import Operations
 from daemons.orders import Orders
 from daemons.questions import Questions
 from daemons.readings import Readings
@@ -99,6 +100,7 @@ class Service:
         self.failures = Failures(self.database, self.registry, settings, self.keepers, self.orders)
         self.schedules = Schedules(self.database)
         self.scheduler = Scheduler(self.schedules, self.orders, self.roster, self.database, clock, self.bus)
+        self.operations = Operations(self.database, clock, self.orders)
         self.executor = Executor(
             self.registry,
             self.jobs,
@@ -253,6 +255,7 @@ class Service:
             await stack.enter_async_context(Retention(self.database, self.clock, kept))
             await stack.enter_async_context(self.workers)
             await stack.enter_async_context(self.executor)
+            await stack.enter_async_context(self.operations)
             reach("executor opened")
             await stack.enter_async_context(self.supervisor)
             await stack.enter_async_context(self.scheduler)
@@ -300,6 +303,7 @@ class Service:
                 oldest = self.clock.now() - timedelta(days=self.settings.retention_days)
                 await self.journal.prune(oldest, lines_kept=self.settings.log_lines_kept)
                 await self.readings.prune(oldest)
+                await self.operations.prune(oldest)
                 await self.access.sweep()
             await self.clock.sleep(HOUSEKEEPING_SECONDS)
 

@@ -17,7 +17,7 @@ FLOORS = {
     "3": "common_passwords passwords access leases journal readings roster status jobs tallies statistics questions "
     "schedules",
     "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
-    "5a": "log_rate dispatch orders failures scheduler executor supervisor health diagnostics",
+    "5a": "log_rate dispatch orders operations failures scheduler executor supervisor health diagnostics",
     "5b": "workflows",
     "6": "service",
     "roof": "cli __main__",

@@ -21,6 +21,7 @@ from web.api import (
     me,
     metrics,
     openapi,
+    operations,
     options,
     reported,
     schedules,
@@ -42,6 +43,7 @@ from web.pages import describe as describe_pages
 from web.pages import inbox as inbox_pages
 from web.pages import job as job_pages
 from web.pages import jobs as job_list_pages
+from web.pages import operations as operation_pages
 from web.pages import schedules as schedule_pages
 from web.pages import system as system_pages
 from web.pages.live import live_socket
@@ -61,6 +63,7 @@ CALLS = [
     *statistics.CALLS,
     *jobs.CALLS,
     *schedules.CALLS,
+    *operations.CALLS,
     *types.CALLS,
     *workers.CALLS,
     *describe.CALLS,
@@ -83,6 +86,7 @@ PAGES: list[BaseRoute] = [
     *daemon_page.ROUTES,
     *daemon_settings.ROUTES,
     *job_list_pages.ROUTES,
+    *operation_pages.ROUTES,
     *job_pages.ROUTES,
     *schedule_pages.ROUTES,
     *describe_pages.ROUTES,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from daemons.events import DaemonChanged, Event, ItemChanged, JobChanged
 from daemons.values import Daemon, Job, JsonValue
@@ -48,6 +49,8 @@ def fragments_of(templates: Templates, event: Event) -> tuple[Fragment, ...]:
             return (question_row(templates, question),)
         case ItemChanged("health", _, data):
             return (health_list(templates, data),)
+        case ItemChanged("operations", _, operation):
+            return operation_row(templates, operation), operation_head(templates, operation)
         case _:
             return ()
 
@@ -81,6 +84,25 @@ def description_row(templates: Templates, description: Mapping[str, JsonValue]) 
 def tiles(templates: Templates, tally: Mapping[str, JsonValue]) -> Fragment:
     """Draw the numbers over all jobs."""
     return _fragment(templates, "tiles", 0, "partials/tiles.html", tally=tally)
+
+
+def operation_row(templates: Templates, operation: Mapping[str, Any]) -> Fragment:
+    """Draw a command for many jobs, given as the API shows it, as it stands above the list of jobs."""
+    revision = revision_of(operation)
+    shown = {"operation": operation, "revision": revision}
+    return _fragment(templates, f"o-{operation['id']}", revision, "partials/operation_row.html", **shown)
+
+
+def operation_head(templates: Templates, operation: Mapping[str, Any]) -> Fragment:
+    """Draw the top of its own page."""
+    revision = revision_of(operation)
+    shown = {"operation": operation, "revision": revision}
+    return _fragment(templates, f"oh-{operation['id']}", revision, "partials/operation_head.html", **shown)
+
+
+def revision_of(operation: Mapping[str, Any]) -> int:
+    """Return what orders the pictures of an operation: it grows with every change."""
+    return int(operation["done"] + operation["refused"] + (operation["finished_at"] is not None))
 
 
 def question_row(templates: Templates, question: Mapping[str, JsonValue]) -> Fragment:

@@ -133,6 +133,8 @@ def job_accepts(job: Job, command: str) -> bool:
             return not job.is_finished and job.state is not JobState.CANCELLING
         case "retry":
             return job.is_finished and job.state is not JobState.COMPLETED
+        case "next":
+            return job.state is JobState.QUEUED
         case _:
             raise ValueError(f"{command} is not a command of jobs.")
 

@@ -1,4 +1,4 @@
-"""Commands for jobs: `daemondeck jobs ls|get|cancel|retry`."""
+"""Commands for jobs: `daemondeck jobs ls|get|cancel|retry|next|rm|operations`."""
 
 from typing import Annotated, Any
 
@@ -6,13 +6,17 @@ import typer
 
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
+from daemons.cli.many_jobs import all_matching, get_operation, list_operations
 from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, age, complain, one_line, progress, say, show, show_one
 from daemons.cli.switching import segment
 
 app = typer.Typer(help="See jobs, cancel them, try them again.")
 
-Ids = Annotated[list[str], typer.Argument(help="Ids of jobs.", metavar="ID…")]
+Ids = Annotated[list[str], typer.Argument(help="Ids of jobs; with --all-matching a question.", metavar="ID…|QUERY")]
+JobIds = Annotated[list[str], typer.Argument(help="Ids of jobs.", metavar="ID…")]
+Matching = Annotated[bool, typer.Option("--all-matching", help="All jobs that match the QUERY now; needs --yes.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell how many and which.")]
 Filter = Annotated[str | None, typer.Option()]
 
 COLUMNS: Columns = {
@@ -55,7 +59,10 @@ def list_jobs(
     type: Annotated[str | None, typer.Option(help="Types between commas.")] = None,
     daemon: Annotated[str | None, typer.Option(help="Name of the daemon that created them.")] = None,
     parent: Annotated[str | None, typer.Option(help="Id of the parent job.")] = None,
-    q: Annotated[str | None, typer.Option("--search", help="Text in id, type or arguments.")] = None,
+    q: Annotated[
+        str | None,
+        typer.Option("--search", help="A question such as state:failed since:1h, or text in id, type, key or daemon."),
+    ] = None,
     sort: Annotated[str | None, typer.Option(help="Order, as in the API.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
 ) -> None:
@@ -81,21 +88,52 @@ def get_job(context: typer.Context, job_id: Annotated[str, typer.Argument(metava
 
 
 @app.command("cancel")
-def cancel_jobs(context: typer.Context, ids: Ids) -> None:
-    """Cancel jobs. A running one gets a moment to tidy up.
+def cancel_jobs(context: typer.Context, ids: Ids, matching: Matching = False, dry_run: DryRun = False) -> None:
+    """Cancel jobs. A running one gets a moment to tidy up. With --all-matching: all unfinished that match a QUERY.
 
-    Example: daemondeck jobs cancel 4f1c2f9e-6d0a-4b60-9a55-0f3f5c0f7c11
+    Example: daemondeck jobs cancel type:describe until:2h --all-matching --yes
     """
-    _command(options_of(context), ids, "cancel")
+    _command_all(options_of(context), ids, "cancel", matching=matching, dry_run=dry_run)
 
 
 @app.command("retry")
-def retry_jobs(context: typer.Context, ids: Ids) -> None:
-    """Run finished jobs again.
+def retry_jobs(context: typer.Context, ids: Ids, matching: Matching = False, dry_run: DryRun = False) -> None:
+    """Run finished jobs again. With --all-matching: all that failed or were cancelled and match a QUERY.
 
-    Example: daemondeck jobs retry 4f1c2f9e-6d0a-4b60-9a55-0f3f5c0f7c11
+    Example: daemondeck jobs retry state:failed code:ERR_TIMEOUT --all-matching --dry-run
     """
-    _command(options_of(context), ids, "retry")
+    _command_all(options_of(context), ids, "retry", matching=matching, dry_run=dry_run)
+
+
+@app.command("next")
+def run_next(context: typer.Context, ids: JobIds) -> None:
+    """Have queued jobs run before all others of their lane; of several, the last one first.
+
+    Example: daemondeck jobs next 4f1c2f9e-6d0a-4b60-9a55-0f3f5c0f7c11
+    """
+    _command(options_of(context), ids, "next")
+
+
+@app.command("rm")
+def remove_jobs(context: typer.Context, ids: JobIds) -> None:
+    """Forget finished jobs, with their attempts. How many there were is kept.
+
+    Example: daemondeck jobs rm 4f1c2f9e-6d0a-4b60-9a55-0f3f5c0f7c11
+    """
+    _command(options_of(context), ids, "rm")
+
+
+app.command("operations")(list_operations)
+app.command("operation")(get_operation)
+
+
+def _command_all(options: Options, words: list[str], command: str, *, matching: bool, dry_run: bool) -> None:
+    if matching:
+        all_matching(options, command, " ".join(words), dry_run=dry_run)
+    elif dry_run:
+        raise typer.BadParameter("--dry-run goes with --all-matching.")
+    else:
+        _command(options, words, command)
 
 
 def _command(options: Options, ids: list[str], command: str) -> None:
@@ -119,6 +157,9 @@ def _command(options: Options, ids: list[str], command: str) -> None:
 
 
 def _ask(deck: Deck, job_id: str, command: str) -> dict[str, Any]:
+    if command == "rm":
+        deck.delete(f"/jobs/{segment(job_id)}")
+        return {"id": job_id, "state": "removed"}
     job: dict[str, Any] = deck.post(f"/jobs/{segment(job_id)}/{command}")
     return job
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from daemons.database.transaction import Transaction
 from daemons.errors import Conflict, NotFound
-from daemons.events import JobChanged
+from daemons.events import JobChanged, JobRemoved
 from daemons.jobs.attempts import keep_last_attempt
+from daemons.jobs.counting import count_ended
 from daemons.jobs.outcomes import cancelled
 from daemons.jobs.rows import IS_QUEUED, IS_UNFINISHED, JOB_COLUMNS, JOBS, code_column, error_column, find, job_of
 from daemons.journal import record_history
@@ -56,6 +57,7 @@ _by_unique = select(*JOB_COLUMNS).where(
     _J.type == bindparam("b_type"), _J.unique_key == bindparam("b_unique"), IS_UNFINISHED
 )
 _TRIES = 5
+PRIORITY_MOST = 1_000_000
 
 
 def create(tx: Transaction, new: NewJob) -> tuple[Job, bool]:
@@ -212,23 +214,22 @@ def cancel_all(tx: Transaction, job_ids: Iterable[str], reason: str) -> list[str
     return unfinished
 
 
-_requeue = (
-    update(JOBS)
-    .where(_J.id == bindparam("b_id"), ~IS_UNFINISHED)
-    .values(
-        state="queued",
-        failures=0,
-        crashes=0,
-        result=None,
-        progress=None,
-        run_after=bindparam("now", type_=_J.run_after.type),
-        finished_at=None,
-        waiting_reason=None,
-        worker=None,
-        revision=_J.revision + 1,
-    )
-    .returning(*JOB_COLUMNS)
-)
+REQUEUED = {
+    "state": "queued",
+    "failures": 0,
+    "crashes": 0,
+    "result": None,
+    "progress": None,
+    # Of the attempt that is over; it is kept there.
+    "error": None,
+    "error_code": None,
+    "run_after": bindparam("now", type_=_J.run_after.type),
+    "finished_at": None,
+    "waiting_reason": None,
+    "worker": None,
+    "revision": _J.revision + 1,
+}
+_requeue = update(JOBS).where(_J.id == bindparam("b_id"), ~IS_UNFINISHED).values(**REQUEUED).returning(*JOB_COLUMNS)
 
 
 def retry(tx: Transaction, job_id: str) -> Job:
@@ -251,6 +252,45 @@ def retry(tx: Transaction, job_id: str) -> Job:
     if job.daemon_id is not None:
         record_history(tx, job.daemon_id, "job", None, job.state, f"{job.type}, retried", job.id)
     tx.announce(JobChanged(job))
+    return job
+
+
+_first_of_lane = select(_J.priority).where(IS_QUEUED, _J.lane == bindparam("b_lane"), _J.id != bindparam("b_id"))
+_put_first = (
+    update(JOBS)
+    .where(_J.id == bindparam("b_id"), IS_QUEUED)
+    .values(
+        priority=bindparam("new_priority"),
+        run_after=bindparam("now", type_=_J.run_after.type),
+        waiting_reason=None,
+        revision=_J.revision + 1,
+    )
+    .returning(*JOB_COLUMNS)
+)
+
+
+def put_first(tx: Transaction, job_id: str) -> Job:
+    """Have a queued job run before all others of its lane, and now. Raises NotFound, Conflict if it is not queued."""
+    job = _known(tx, job_id)
+    if job.state is not JobState.QUEUED:
+        raise Conflict(f"The job is {job.state}; only a queued job can run next.", code="ERR_JOB_NOT_QUEUED")
+    ahead = tx.execute(
+        _first_of_lane.order_by(_J.priority.desc()).limit(1), {"b_lane": job.lane, "b_id": job_id}
+    ).scalar()
+    priority = job.priority if ahead is None else min(PRIORITY_MOST, max(job.priority, ahead + 1))
+    job = job_of(tx.execute(_put_first, {"b_id": job_id, "new_priority": priority, "now": tx.now}).one())
+    tx.announce(JobChanged(job))
+    return job
+
+
+def remove(tx: Transaction, job_id: str) -> Job:
+    """Forget a finished job; that there was one is kept. Raises NotFound, and Conflict when it has not finished."""
+    job = _known(tx, job_id)
+    if job.finished_at is None or not job.is_finished:
+        raise Conflict(f"The job is {job.state}; only a finished job can be removed.", code="ERR_JOB_UNFINISHED")
+    count_ended(tx, {(job.finished_at.date().isoformat(), job.type, job.state.value): 1})
+    tx.execute(delete(JOBS).where(_J.id == job_id))
+    tx.announce(JobRemoved(job_id))
     return job
 
 

@@ -9,15 +9,14 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import and_, bindparam, delete, exists, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.database.transaction import Transaction
 from daemons.errors import Unavailable
 from daemons.events import JobRemoved
+from daemons.jobs.counting import count_ended
 from daemons.jobs.rows import IS_UNFINISHED, JOBS
-from daemons.models import JobCountTable
 
 EVERY = 3600.0
 """Seconds between two purges."""
@@ -90,7 +89,7 @@ class Retention:
         began = self._clock.monotonic()
         rows = tx.execute(_over, {"before": before, "b_limit": limit}).all()
         if rows:
-            _count(tx, Counter((row.finished_at.date().isoformat(), row.type, row.state) for row in rows))
+            count_ended(tx, Counter((row.finished_at.date().isoformat(), row.type, row.state) for row in rows))
             tx.execute(_remove, {"numbers": [row.number for row in rows]})
         for row in rows:
             tx.announce(JobRemoved(row.id))
@@ -101,11 +100,3 @@ class Retention:
             self._slice = max(10, self._slice // 2)
         elif seconds < SLICE_SECONDS / 8:
             self._slice = min(SLICE_MOST, self._slice * 2)
-
-
-def _count(tx: Transaction, ended: Counter[tuple[str, str, str]]) -> None:
-    insert = sqlite.insert(JobCountTable) if tx.is_sqlite else postgresql.insert(JobCountTable)
-    add = insert.on_conflict_do_update(
-        index_elements=["day", "type", "state"], set_={"count": JobCountTable.count + insert.excluded.count}
-    )
-    tx.execute(add, [{"day": d, "type": t, "state": s, "count": n} for (d, t, s), n in ended.items()])

@@ -94,6 +94,16 @@ async def retry_job(request: Request) -> Response:
     return JsonResponse(job.as_dict(), 202)
 
 
+async def run_next(request: Request) -> Response:
+    job = await service(request).orders.run_next(request.path_params["id"])
+    return JsonResponse(job.as_dict(), 202)
+
+
+async def remove_job(request: Request) -> Response:
+    await service(request).orders.remove(request.path_params["id"])
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
 def detail_dict(detail: JobDetail) -> dict[str, Any]:
     """Return a job with all that is known of it."""
     return {
@@ -176,6 +186,16 @@ CALLS = [
         202,
         command="daemondeck jobs cancel {id}",
     ),
+    Call(
+        "POST",
+        _ONE + "/next",
+        run_next,
+        "Have a queued job run before all others of its lane.",
+        shapes.JobShape,
+        202,
+        command="daemondeck jobs next {id}",
+    ),
+    Call("DELETE", _ONE, remove_job, "Forget a finished job.", status=204, command="daemondeck jobs rm {id}"),
     Call(
         "POST",
         _ONE + "/retry",

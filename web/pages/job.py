@@ -35,7 +35,19 @@ async def retry_job(request: Request) -> Response:
     return back_to(request, f"/jobs/{job.id}")
 
 
+async def run_next(request: Request) -> Response:
+    job = await service(request).orders.run_next(request.path_params["id"])
+    return back_to(request, f"/jobs/{job.id}")
+
+
+async def remove_job(request: Request) -> Response:
+    await service(request).orders.remove(request.path_params["id"])
+    return back_to(request, "/jobs?q=")
+
+
 FORMS = [
+    Form("/jobs/{id}/next", run_next, "POST /api/jobs/{id}/next"),
+    Form("/jobs/{id}/remove", remove_job, "DELETE /api/jobs/{id}"),
     Form("/jobs/{id}/cancel", cancel_job, "POST /api/jobs/{id}/cancel"),
     Form("/jobs/{id}/retry", retry_job, "POST /api/jobs/{id}/retry"),
 ]

@@ -1,5 +1,8 @@
 """The list of jobs: what is asked for, what came meanwhile."""
 
+from datetime import timedelta
+from typing import Any
+
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,9 +14,12 @@ from web.api.jobs import JobQuery
 from web.api.paging import LIMIT_MOST
 from web.context import service, templates, viewer
 from web.encoding import JsonResponse
+from web.fragments import revision_of
 from web.pages import job_list
 from web.parsing import Query, read_query
 
+OPERATIONS_SHOWN = 5
+LATELY = timedelta(minutes=5)
 NEWEST_FIRST = "-created_at"
 
 
@@ -47,13 +53,30 @@ async def _page_of(request: Request, asked: JobQuery, chosen: JobFilter) -> Resp
         next=page.next,
         states=job_list.state_chips(query, tally),
         terms=job_list.term_chips(query),
+        operations=await _operations(request),
         is_top=asked.cursor is None and asked.sort == NEWEST_FIRST,
     )
 
 
+async def _operations(request: Request) -> list[dict[str, Any]]:
+    """Return the commands for many jobs that go on, or ended a moment ago."""
+    newest = (await service(request).operations.list(limit=OPERATIONS_SHOWN)).items
+    lately = service(request).clock.now() - LATELY
+    return [one.as_dict() for one in newest if one.finished_at is None or one.finished_at > lately]
+
+
 def _draw(request: Request, asked: JobQuery, text: str, *, status: int = 200, **shown: object) -> Response:
     filters = {name: value for name, value in request.query_params.items() if value and name in ("sort", "limit")}
-    given = {"jobs": [], "next": None, "states": [], "terms": [], "is_top": False, "problem": None, **shown}
+    given = {
+        "jobs": [],
+        "next": None,
+        "states": [],
+        "terms": [],
+        "operations": [],
+        "is_top": False,
+        "problem": None,
+        **shown,
+    }
     return templates(request).page(
         "pages/jobs.html",
         status,
@@ -62,6 +85,7 @@ def _draw(request: Request, asked: JobQuery, text: str, *, status: int = 200, **
         filters={"q": text, **filters, "cursor": asked.cursor or ""},
         completions=job_list.completions(request, text),
         examples=job_list.examples(),
+        revision_of=revision_of,
         **given,
     )
 

@@ -41,7 +41,32 @@
     for (const [, id] of content?.matchAll(/<hx-partial id='j-([^']+)'/g) ?? []) changed.add(id);
     if (changed.size && list()) asking ??= setTimeout(ask, PACE);
   });
-  document.addEventListener("htmx:after:swap", mark);
+  function count() {
+    const ticked = document.querySelectorAll(".pick input:checked").length, said = document.getElementById("ticked");
+    if (said) said.textContent = ticked > 1 ? said.dataset.many.replace("#", ticked) : ticked ? said.dataset.one : said.dataset.none;
+    for (const button of document.querySelectorAll("#bulk button:not([value$=matching])"))
+      button.setAttribute("aria-disabled", String(!ticked));
+  }
+
+  // The jobs are frozen by the post; the page that asks whether to go on is shown as a dialog.
+  async function askFirst(form, button) {
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body: new URLSearchParams(new FormData(form, button)) }).catch(() => null);
+    const text = answer?.ok ? "" : await answer?.text();
+    const said = document.getElementById("ticked");
+    if (!answer?.ok) return said.textContent = new DOMParser().parseFromString(text ?? "", "text/html").getElementById("problem")?.textContent ?? "";
+    const link = document.getElementById("bulk-dialog");
+    link.href = answer.url;
+    link.click();
+  }
+
+  document.addEventListener("htmx:after:swap", () => { mark(); count(); });
+  document.addEventListener("change", (event) => { if (event.target.closest(".pick")) count(); });
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("#bulk")) return;  // not .id: its boxes are named so
+    event.preventDefault();
+    if (event.submitter.getAttribute("aria-disabled") !== "true" && !document.body.classList.contains("offline")) askFirst(event.target, event.submitter);
+  });
+  count();
   document.addEventListener("click", (event) => {
     if (event.target.id !== "pill") return;
     event.preventDefault();
