@@ -7,11 +7,17 @@ import sqlite3
 import sys
 import time
 
-from benchmarks import job_queue, sockets, startup, status_writes
+from benchmarks import browser, job_queue, sockets, startup, status_writes
 from benchmarks.engine import fsync_milliseconds
 from benchmarks.report import Benchmark
 
-BENCHMARKS = [*status_writes.BENCHMARKS, *sockets.BENCHMARKS, *job_queue.BENCHMARKS, *startup.BENCHMARKS]
+BENCHMARKS = [
+    *status_writes.BENCHMARKS,
+    *sockets.BENCHMARKS,
+    *job_queue.BENCHMARKS,
+    *startup.BENCHMARKS,
+    *browser.BENCHMARKS,
+]
 
 
 def main(names: list[str]) -> None:

@@ -50,6 +50,7 @@ BROAD_EXCEPTIONS = {
 SLEEPERS = {
     "tests/test_base.py": "holds the loop of somebody's own daemon, word for word",
     "tests/dispatch/conformance_storms.py": "holds a handler that blocks the event loop",
+    "tests/browser/chorus.py": "paces changes, in a process of its own",
     "tests/browser/puppets.py": "holds daemons and jobs of a deck in a process of its own, which no event reaches",
     "tests/chaos/load.py": "paces a load, in a process of its own",
 }
