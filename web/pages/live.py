@@ -22,7 +22,9 @@ from web.templating import Templates
 logger = structlog.get_logger(__name__)
 
 PACE_SECONDS = 0.25
-"""The least time between two frames of rows."""
+"""The time between two frames of rows when there is always something to tell."""
+SAVED_SECONDS = 0.75
+"""Of that, what a quiet while saves up: three frames go out at once, so that a lone change does not wait."""
 CHANGES_AT_ONCE = 100
 """More changes than this in one frame's time are one `resync`: reading the page again costs less than drawing them."""
 RESYNC_SECONDS = 1.0
@@ -59,7 +61,9 @@ class PageAudience:
         self._waiting.clear()
         last = changes[-1]
         is_much = len(changes) > CHANGES_AT_ONCE
-        self._not_before = self._clock.monotonic() + (RESYNC_SECONDS if is_much else PACE_SECONDS)
+        now = self._clock.monotonic()
+        paced = max(self._not_before, now - SAVED_SECONDS) + PACE_SECONDS
+        self._not_before = now + RESYNC_SECONDS if is_much else paced
         self._tell_signals(last.seq, last.at)
         if is_much:
             self._offer(last.seq, data_frame("resync", seq=last.seq, at=last.at))

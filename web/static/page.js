@@ -5,6 +5,7 @@
   const at = (id) => document.getElementById(id);
   let seen = Date.now(), checked = seen, offline = false, ended = false, reload = null;
   let known = null, moved = new Set();  // the rows there were when the deck was lost, and how many changed state meanwhile
+  const fresh = new Set();  // the rows of the frame that is being drawn
   const rows = () => new Set([...document.querySelectorAll("main [data-rev][id]")].map(({ id }) => id));
 
   function tell(text, kind = "") {
@@ -12,11 +13,13 @@
     at("banner").dataset.kind = kind;  // "ended" and "lost" show the way back, "note" can be dismissed
   }
 
-  function show() {
-    for (const tally of document.querySelectorAll("[data-tally]"))
-      tally.textContent = document.querySelectorAll(`.daemon[data-state=${tally.dataset.tally}]`).length || "";
+  function show(parts) {
+    for (const tally of document.querySelectorAll("[data-tally]")) {
+      const number = String(document.querySelectorAll(`.daemon[data-state=${tally.dataset.tally}]`).length || "");
+      if (tally.textContent !== number) tally.textContent = number;
+    }
     signals.write(offline);
-    times.write(offline);
+    times.write(offline, parts);
   }
 
   function turn(off, chip) {
@@ -88,6 +91,7 @@
   }
 
   function changed(old, { dataset }, byReading) {
+    if (!byReading) fresh.add(old);
     const hasMoved = old.dataset.state !== dataset.state;
     if (hasMoved && known) moved.add(old.id.replace(/^[a-z]+-/, ""));  // a row and its details are one
     else if (hasMoved && dataset.say) at("announcer").textContent = dataset.say;
@@ -116,11 +120,15 @@
     event.preventDefault();
     send(event.target, button);
   }, true);
-  document.addEventListener("htmx:after:swap", () => { show(); log.follow(); });
+  document.addEventListener("htmx:after:swap", () => {
+    show(fresh.size ? fresh : undefined);  // the many others have not changed
+    fresh.clear();
+    log.follow();
+  });
   at("banner-dismiss").addEventListener("click", () => tell(""));
   at("banner-retry").addEventListener("click", transport.retry);
   setInterval(() => {
-    times.write(offline);
+    times.tick(offline);
     if (ended || Date.now() - checked < VERDICT) return;
     checked = Date.now();
     transport.drop();

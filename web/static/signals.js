@@ -6,10 +6,15 @@ const signals = (() => {
 
   function write(offline) {
     const { running, trouble, inbox } = numbers;
-    for (const badge of document.querySelectorAll("[data-signal]")) badge.textContent = numbers[badge.dataset.signal] || "";
+    for (const badge of document.querySelectorAll("[data-signal]")) {
+      const number = String(numbers[badge.dataset.signal] || "");
+      if (badge.textContent !== number) badge.textContent = number;
+    }
     const said = trouble ? say("failed", { number: trouble }) + " · " : running ? say("running", { number: running }) + " · " : "";
-    document.title = (offline ? say("offline") + " · " : (inbox ? `(${inbox}!) ` : "") + said) + title;
-    icon.href = icon.dataset[offline ? "offline" : trouble ? "trouble" : inbox ? "attention" : "live"];
+    const told = (offline ? say("offline") + " · " : (inbox ? `(${inbox}!) ` : "") + said) + title;
+    if (document.title !== told) document.title = told;
+    const dot = icon.dataset[offline ? "offline" : trouble ? "trouble" : inbox ? "attention" : "live"];
+    if (icon.getAttribute("href") !== dot) icon.href = dot;  // set anew, it is fetched anew
   }
 
   return { write, take: (news) => { numbers = news ?? numbers; } };

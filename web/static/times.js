@@ -6,6 +6,8 @@ const times = (() => {
   const style = (dateStyle, timeStyle) => new Intl.DateTimeFormat(undefined, { dateStyle, timeStyle });
   const [today, dated, zoned] = [style(undefined, "medium"), style("medium", "medium"), style("full", "long")];
   const minute = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", timeZoneName: "short" });
+  const length = (unit) => new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "short" });
+  const lengths = Object.fromEntries(steps.map(([unit]) => [unit, length(unit)]));  // made once: making costs more than using
   let skew = 0;  // how far this machine's clock is ahead of the server's, in ms
 
   const clock = (at) => (new Date(at).toDateString() === new Date().toDateString() ? today : dated).format(at);
@@ -17,7 +19,7 @@ const times = (() => {
 
   function elapsed(seconds) {
     const [unit, size] = steps.find(([, size]) => seconds >= size) ?? steps.at(-1);
-    return new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "short" }).format(Math.max(0, Math.trunc(seconds / size)));
+    return lengths[unit].format(Math.max(0, Math.trunc(seconds / size)));
   }
 
   function shown({ dataset }, at, seconds, frozen) {
@@ -27,17 +29,23 @@ const times = (() => {
     return seconds > -1 ? say("justNow") : away(seconds);
   }
 
-  function write(frozen) {
-    const bar = document.getElementById("clock"), now = minute.format();
-    if (bar && bar.textContent !== now) { bar.hidden = false; bar.textContent = now; }
-    for (const time of document.querySelectorAll("time[data-as]")) {
-      const at = Date.parse(time.dateTime), seconds = (at - Date.now() + skew) / 1000;
-      const text = shown(time, at, seconds, frozen);
-      if (time.textContent !== text) time.textContent = text;
-      time.classList.toggle("late", !frozen && -seconds > (time.dataset.late ?? Infinity));
-      if (!time.title) time.title = `${zoned.format(at)} · ${time.dateTime}`;
-    }
+  function write(frozen, parts = [document]) {
+    for (const part of parts) part.querySelectorAll("time[data-as]").forEach((time) => writeOne(time, frozen));
   }
 
-  return { clock, write, serverIs: (moment) => { skew = Date.now() - Date.parse(moment); } };
+  function writeOne(time, frozen) {
+    const at = Date.parse(time.dateTime), seconds = (at - Date.now() + skew) / 1000;
+    const text = shown(time, at, seconds, frozen), late = !frozen && -seconds > (time.dataset.late ?? Infinity);
+    if (time.textContent !== text) time.textContent = text;
+    if (time.classList.contains("late") !== late) time.classList.toggle("late", late);
+    if (!time.title) time.title = `${zoned.format(at)} · ${time.dateTime}`;
+  }
+
+  function tick(frozen) {
+    write(frozen);
+    const bar = document.getElementById("clock"), now = minute.format();
+    if (bar && bar.textContent !== now) { bar.hidden = false; bar.textContent = now; }
+  }
+
+  return { clock, write, tick, serverIs: (moment) => { skew = Date.now() - Date.parse(moment); } };
 })();
