@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from daemons import schema
 from daemons.access import Access, Role
+from daemons.activity import Activity
 from daemons.base import NAME
 from daemons.bus import Bus
 from daemons.clock import Clock, SystemClock
@@ -94,6 +95,7 @@ class Service:
         self.jobs = Jobs(self.database, clock)
         self.tallies = Tallies(self.database, clock, self.bus, self.board)
         self.questions = Questions(self.database, clock, self.bus)
+        self.activity = Activity(self.database, clock, self.bus)
         self.statistics = Statistics(self.database, clock)
         dispatcher = EmbeddedDispatcher(self.bus)
         self.orders = Orders(self.registry, self.jobs, dispatcher, self.database, clock, self.bus)
@@ -248,7 +250,8 @@ class Service:
             await self.leases.join()
             stack.push_async_callback(self._leave)
             await self.roster.declare(self.registry.declared())
-            for part in (self.journal, self.readings, self.board, self.access, self.tallies, self.questions):
+            keepers = (self.journal, self.readings, self.board, self.access, self.tallies, self.questions)
+            for part in (*keepers, self.activity):
                 await stack.enter_async_context(part)
             reach("keepers opened")
             kept = timedelta(days=self.settings.retention_days)

@@ -12,6 +12,7 @@ from daemons.errors import DaemonError
 from daemons.service import Service
 from web.api import (
     access,
+    activity,
     daemons,
     describe,
     failures,
@@ -36,6 +37,7 @@ from web.assets import Assets
 from web.authentication import Authentication
 from web.context import Context
 from web.live import Hub
+from web.pages import activity as activity_pages
 from web.pages import all_daemons, appearance, daemon_settings, people, signin, welcome
 from web.pages import daemon as daemon_page
 from web.pages import daemons as daemon_pages
@@ -68,6 +70,7 @@ CALLS = [
     *workers.CALLS,
     *describe.CALLS,
     *inbox.CALLS,
+    *activity.CALLS,
     *access.CALLS,
     *users.CALLS,
     *me.CALLS,
@@ -91,6 +94,7 @@ PAGES: list[BaseRoute] = [
     *schedule_pages.ROUTES,
     *describe_pages.ROUTES,
     *inbox_pages.ROUTES,
+    *activity_pages.ROUTES,
     *system_pages.ROUTES,
     *people.ROUTES,
     *welcome.ROUTES,

@@ -45,6 +45,8 @@ def fragments_of(templates: Templates, event: Event) -> tuple[Fragment, ...]:
             return (description_row(templates, description),)
         case ItemChanged("tallies", _, tally):
             return (tiles(templates, tally),)
+        case ItemChanged("activity", _, activity):
+            return (newest(templates, activity),)
         case ItemChanged("questions", _, question):
             return (question_row(templates, question),)
         case ItemChanged("health", _, data):
@@ -103,6 +105,11 @@ def operation_head(templates: Templates, operation: Mapping[str, Any]) -> Fragme
 def revision_of(operation: Mapping[str, Any]) -> int:
     """Return what orders the pictures of an operation: it grows with every change."""
     return int(operation["done"] + operation["refused"] + (operation["finished_at"] is not None))
+
+
+def newest(templates: Templates, activity: Mapping[str, JsonValue]) -> Fragment:
+    """Draw the newest of what happened to all daemons."""
+    return _fragment(templates, "activity", 0, "partials/newest.html", items=activity["items"])
 
 
 def question_row(templates: Templates, question: Mapping[str, JsonValue]) -> Fragment:

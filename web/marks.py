@@ -1,11 +1,12 @@
 """How a state is shown: a word and a mark (never colour alone), what it says of itself, which commands make sense."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from daemons.questions import AWAITING
 from daemons.states import DaemonState, Desired, JobState, StopMode
-from daemons.values import Daemon, Job
+from daemons.values import Daemon, Job, JsonValue
 
 Tone = Literal["calm", "busy", "good", "warn", "bad"]
 
@@ -91,6 +92,18 @@ def job_mark(job: Job) -> Mark:
     if job.state is JobState.RUNNING and (job.waiting_reason or "").startswith(AWAITING):
         return _ASKING
     return _WAITING if job.state is JobState.QUEUED and job.waiting_reason else _JOB_MARKS[job.state]
+
+
+def happening_mark(entry: Mapping[str, JsonValue]) -> Mark:
+    """Return the mark of something that happened, given as the API shows it."""
+    kind, new = entry["kind"], str(entry["to"] or "")
+    if kind == "state" and new in DAEMON_MARKS:
+        return DAEMON_MARKS[DaemonState(new)]
+    if kind == "job" and new in _JOB_MARKS:
+        return _JOB_MARKS[JobState(new)]
+    if kind == "desired":
+        return Mark("→", f"wanted {new}", "calm")
+    return Mark("!", "error", "warn" if entry["to"] is None else "calm") if kind == "error" else Mark("✕", kind, "warn")
 
 
 def tries(job: Job) -> str | None:

@@ -67,6 +67,7 @@ class Templates:
             reason_of=marks.reason_of,
             silence_of=marks.silence_of,
             job_mark=marks.job_mark,
+            happening_mark=marks.happening_mark,
             job_accepts=marks.job_accepts,
             tries=marks.tries,
             choices_of=choices_of,

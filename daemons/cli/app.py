@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from daemons.cli import (
+    activity,
     configuration,
     daemons,
     descriptions,
@@ -64,6 +65,7 @@ app.command("progress", rich_help_panel=LOOK)(progress.show_progress)
 app.command("stats", rich_help_panel=LOOK)(stats.show_statistics)
 app.command(rich_help_panel=LOOK)(logs.logs)
 app.command(rich_help_panel=LOOK)(events.events)
+app.command(rich_help_panel=LOOK)(activity.activity)
 app.command(rich_help_panel=LOOK)(looking.history)
 app.command(rich_help_panel=LOOK)(looking.stack)
 app.command(rich_help_panel=LOOK)(reported.errors)

@@ -115,6 +115,17 @@ def test_what_became_of_a_daemon_is_its_history(deck: DeckRunner) -> None:
     assert deck.run("history", "nobody").returncode == 4
 
 
+def test_what_happened_to_all_daemons_is_their_activity(deck: DeckRunner) -> None:
+    deck.run("start", "toy_talker")
+    deck.run("stop", "toy_talker")
+
+    happened = deck.json("activity", "--kind", "state,desired", "--daemon", "toy_talker", "-n", "2")
+
+    assert [(one["daemon_name"], one["kind"] in ("state", "desired")) for one in happened] == [("toy_talker", True)] * 2
+    assert "toy_talker" in deck.run("activity").stdout
+    assert deck.run("activity", "--kind", "gossip").returncode == 2
+
+
 def test_a_job_is_made_by_hand_with_arguments_checked_by_the_deck(deck: DeckRunner) -> None:
     job_id = deck.run("jobs", "new", "toy_steps", "--arg", "steps=2", "--key", "by hand").stdout.strip()
 

@@ -36,5 +36,5 @@ def a_job() -> Job:
     )  # fmt: skip
 
 
-NUMBERS: dict[str, Any] = {"tally": Tally().as_dict(), "questions": 0}
+NUMBERS: dict[str, Any] = {"tally": Tally().as_dict(), "questions": 0, "activity": []}
 """What the page of all daemons shows besides them."""

@@ -26,6 +26,7 @@ async def show_daemons(request: Request) -> Response:
         tally=deck.tallies.now.as_dict(),
         questions=deck.questions.open_count,
         daemons=deck.board.all(),
+        activity=[happening.as_dict() for happening in deck.activity.newest],
         broken=deck.registry.broken,
     )
 
