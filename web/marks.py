@@ -6,7 +6,7 @@ from typing import Literal
 
 from daemons.questions import AWAITING
 from daemons.states import DaemonState, Desired, JobState, StopMode
-from daemons.values import Daemon, Job, JsonValue
+from daemons.values import Daemon, DaemonRow, Job, JsonValue
 
 Tone = Literal["calm", "busy", "good", "warn", "bad"]
 
@@ -83,8 +83,15 @@ def reason_of(daemon: Daemon) -> str | None:
 def silence_of(daemon: Daemon) -> str:
     """Return what stands where a daemon has nothing to say."""
     row = daemon.row
-    never_ran = row.switched_at is None and row.started_at is None
-    return row.state_reason or _UNSAID.get(row.state) or ("Not started yet." if never_ran else "Not running.")
+    return row.state_reason or _UNSAID.get(row.state) or _why_not(row)
+
+
+def _why_not(row: DaemonRow) -> str:
+    if not row.enabled:
+        return "It is disabled."
+    if row.switched_at is None and row.started_at is None:
+        return "Not started yet."
+    return "It was switched off." if row.desired is Desired.OFF else "Not running."
 
 
 def job_mark(job: Job) -> Mark:
