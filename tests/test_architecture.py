@@ -39,6 +39,7 @@ BROAD_EXCEPTIONS = {
     "supervisor.lifecycle": "one daemon must not end the others",
     "supervisor": "leases are kept whatever happens",
     "supervisor.calls": "a daemon's own __str__ may raise",
+    "health": "what plug-ins bring may raise anything, and looking must go on",
     "worker_process": "the worker's loop",
     "workflows.describe.worker": "the worker's loop",
     "web.live": "a change that cannot be told must not silence those after it",

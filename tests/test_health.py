@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from daemons.base import BaseDaemon, daemon
 from daemons.bus import Bus
@@ -35,6 +35,13 @@ class Librarian(BaseDaemon):
     class Options(DaemonOptions):
         silent_after: float = 0
         shelf: Path | None = Field(None, description="What it looks after.", json_schema_extra=NEEDS_FOLDER)
+
+        @field_validator("shelf")
+        @classmethod
+        def _no_bombs(cls, value: Path | None) -> Path | None:
+            if value == Path("bomb"):
+                raise RuntimeError("Whoever wrote this has never heard of ValueError.")
+            return value
 
     async def run(self) -> None:
         await asyncio.Event().wait()
@@ -134,6 +141,18 @@ async def test_a_library_that_is_not_mounted_any_more_is_no_empty_library(
 
     assert "not mounted any more" in gone["ERR_FOLDER_UNMOUNTED"].message
     assert trouble(health) == {}
+
+
+@pytest.mark.databases("sqlite")
+async def test_options_that_raise_anything_blind_nobody(health: Health, deck: Deck, tmp_path: Path) -> None:
+    await deck.roster.add("librarian", "other", {"shelf": str(tmp_path / "nowhere")}, enabled=True, auto_start=False)
+    await deck.roster.edit("librarian", configuration={"shelf": "bomb"})
+    await deck.roster.start("librarian")
+    await deck.roster.start("other")
+
+    await deck.clock.advance(2 * PLACES_SECONDS)
+
+    assert trouble(health)["ERR_FOLDER_MISSING"].link == "/daemons/other"
 
 
 def test_a_folder_is_looked_into_and_not_only_at(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ disks, folders, files (in threads) ──────┘
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +18,7 @@ from daemons import options
 from daemons.bus import Bus
 from daemons.clock import Clock
 from daemons.database import Database
-from daemons.errors import Conflict, DaemonError, NotFound, StorageFull, Unavailable
+from daemons.errors import Conflict, ErrorInfo, NotFound, StorageFull, Unavailable
 from daemons.events import ItemChanged
 from daemons.findings import Finding
 from daemons.health.figures import figures
@@ -33,9 +32,11 @@ from daemons.registry import Registry
 from daemons.schema import sqlite_path
 from daemons.schema.sqlite_file import forget_damage
 from daemons.settings import Settings
+from daemons.states import LogLevel
 from daemons.statistics import Statistics
 from daemons.status import StatusBoard
 from daemons.supervisor import Supervisor
+from daemons.values import Daemon
 
 LOOK_SECONDS = 2.0
 """Seconds between two looks at what is in memory."""
@@ -76,6 +77,7 @@ class Health:
         self._since: dict[tuple[str, str | None], datetime] = {}
         self._findings: list[Finding] = []
         self._dropped = 0
+        self._complaints: set[str] = set()
         self._database_file = sqlite_path(watched.settings.database_url)
         self.picture = Picture(
             clock.now(),
@@ -133,11 +135,21 @@ class Health:
     def _every(self, seconds: float, look: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def repeat() -> None:
             while True:
-                with suppress(Unavailable):  # The board says so already.
-                    await look()
+                await self._guarded(look)
                 await self._clock.sleep(seconds)
 
         self._tasks.append(asyncio.create_task(repeat(), name=f"health {look.__name__.strip('_')}"))
+
+    async def _guarded(self, look: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await look()
+        except Unavailable:
+            return  # The board says so already.
+        except Exception as error:  # noqa: BLE001 - a plug-in's options may raise anything, and looking must go on
+            message = f"Health could not be looked at: {ErrorInfo.of(error).message}"
+            if message not in self._complaints:
+                self._complaints.add(message)
+                self._watched.journal.log(LogLevel.ERROR, message)
 
     async def _watch(self) -> None:
         while True:
@@ -148,7 +160,10 @@ class Health:
             jumped = (self._clock.now() - wall).total_seconds() - passed
             if abs(jumped) >= JUMP_SECONDS:
                 self.picture.jump = Jump(self._clock.now(), jumped)
-            self.look()
+            await self._guarded(self._look_again)
+
+    async def _look_again(self) -> None:
+        self.look()
 
     def look(self) -> None:
         """See what is in memory, and judge."""
@@ -198,11 +213,16 @@ class Health:
     def _folders_needed(self) -> dict[Path, list[str]]:
         needed: dict[Path, list[str]] = {}
         for daemon in filter(wants_to_run, self._watched.board.all()):
-            with suppress(DaemonError):  # Options that cannot be used are the daemon's own failure.
-                given, _ = self._watched.registry.effective(daemon.row, self._watched.settings)
-                for folder in options.folders_needed(given):
-                    needed.setdefault(folder, []).append(daemon.name)
+            for folder in self._folders_of(daemon):
+                needed.setdefault(folder, []).append(daemon.name)
         return needed
+
+    def _folders_of(self, daemon: Daemon) -> list[Path]:
+        try:
+            given, _ = self._watched.registry.effective(daemon.row, self._watched.settings)
+        except Exception:  # noqa: BLE001 - options that cannot be used are their daemon's own failure
+            return []
+        return options.folders_needed(given)
 
     async def _database_bytes(self) -> int | None:
         if self.picture.data is not None and self._database_file is not None:

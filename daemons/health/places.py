@@ -56,8 +56,7 @@ def look_into(folder: Path) -> FolderLook:
 
 def look_at_data(data_dir: Path, database: Path | None) -> DataLook:
     """Return how the data directory is, and the database in it unless a server keeps it."""
-    backup = max(list_backups(data_dir / "backups"), default=None) if database else None
-    at = datetime.fromtimestamp(backup.stat().st_mtime, UTC) if backup else None
+    backup, at = _newest(data_dir / "backups") if database else (None, None)
     return DataLook(
         _disk(data_dir),
         _size(database) if database else None,
@@ -65,6 +64,14 @@ def look_at_data(data_dir: Path, database: Path | None) -> DataLook:
         backup,
         at,
     )
+
+
+def _newest(backups: Path) -> tuple[Path | None, datetime | None]:
+    try:
+        newest = max(list_backups(backups))
+        return newest, datetime.fromtimestamp(newest.stat().st_mtime, UTC)
+    except (ValueError, OSError):
+        return None, None  # There is none, or it went while we looked.
 
 
 def _disk(path: Path) -> Disk | None:
@@ -82,5 +89,5 @@ def _mount_of(path: Path) -> Path | None:
 def _size(file: Path) -> int:
     try:
         return file.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
