@@ -17,7 +17,7 @@ from daemons.events import LogWritten
 from daemons.leases import still_held
 from daemons.models import DaemonHistoryTable, DaemonTable, LogTable, StatusTable
 from daemons.states import LogLevel
-from daemons.text import clean
+from daemons.text import clean, last_states
 from daemons.values import DaemonRow, HistoryEntry, Lease, LogLine, StatusNote
 
 LINE_CHARACTERS = 8_000
@@ -113,7 +113,8 @@ class Journal:
         lease: Lease | None = None,
     ) -> None:
         """Take one line; it is stored and announced ≤ 100 ms later, unless `lease` is lost by then."""
-        text = clean(message if isinstance(message, str) else str(message), LINE_CHARACTERS, keep_newlines=True)
+        said = last_states(message if isinstance(message, str) else str(message))
+        text = clean(said, LINE_CHARACTERS, keep_newlines=True)
         self.lines_dropped += len(self._lines) == LINES_WAITING
         self._lines.append(_WaitingLine(self._clock.now(), level, text, daemon, job_id, lease))
         self._behind.mark()
@@ -216,11 +217,15 @@ class Journal:
         daemon_id: str | None = None,
         job_id: str | None = None,
         level: LogLevel | None = None,
+        q: str | None = None,
         after: int | None = None,
         before: int | None = None,
         limit: int = 200,
     ) -> list[LogLine]:
-        """Return at most `limit` lines: those just after `after`, else the newest, else those just before `before`."""
+        """Return at most `limit` lines: those just after `after`, else the newest, else those just before `before`.
+
+        `q`: only those whose message holds this text, in small letters or capitals.
+        """
         statement = select(LogTable.__table__, DaemonTable.name.label("daemon_name")).outerjoin(
             DaemonTable, DaemonTable.id == LogTable.daemon_id
         )
@@ -230,6 +235,8 @@ class Journal:
             statement = statement.where(LogTable.job_id == job_id)
         if level is not None:
             statement = statement.where(LogTable.level.in_([one.value for one in level.and_above]))
+        if q:
+            statement = statement.where(LogTable.message.icontains(q, autoescape=True))
         if after is not None:
             statement = statement.where(LogTable.id > after)
         if before is not None:

@@ -36,6 +36,14 @@ def clean(text: str, limit: int, *, keep_newlines: bool = False) -> str:
     return marked[: limit - 1] + "…" if limit > 0 else ""
 
 
+def last_states(text: str) -> str:
+    """Return `text` as a terminal would have left it: a line that was written over and over shows its last state."""
+    if "\r" not in text:
+        return text
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+
+
 def _mark(found: re.Match[str]) -> str:
     character = found[0]
     if mark := _MARKS.get(character):

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from daemons.errors import DaemonError
 from daemons.service import Service
-from daemons.states import LogLevel, StopMode
+from daemons.states import StopMode
 from daemons.values import Daemon, DaemonRow
 from web.api import shapes
 from web.api.calls import Call
@@ -71,15 +71,6 @@ class Pause(Body):
             return self.until if self.for_ is None else now + self.for_
         except OverflowError:
             return None
-
-
-class LogQuery(Query):
-    """Which lines to show: the newest, or those after or before a line."""
-
-    level: LogLevel | None = Field(None, description="This level and above.")
-    after: int | None = Field(None, ge=0, lt=2**63)
-    before: int | None = Field(None, ge=0, lt=2**63)
-    limit: int = Field(50, ge=1, le=LIMIT_MOST)
 
 
 class HistoryQuery(Query):
@@ -180,13 +171,6 @@ async def pause_all(request: Request, body: Pause) -> Response:
 
 async def resume_all(request: Request) -> Response:
     return await _each(service(request), service(request).roster.resume)
-
-
-async def get_logs(request: Request, query: LogQuery) -> Response:
-    lines = await service(request).journal.lines(
-        daemon_id=_daemon(request).id, level=query.level, after=query.after, before=query.before, limit=query.limit
-    )
-    return Listing([line.as_dict() for line in lines], next_id(lines, query.limit, forward=query.after is not None))
 
 
 async def get_history(request: Request, query: HistoryQuery) -> Response:
@@ -357,7 +341,6 @@ CALLS = [
         StopPreviewShape,
         command="daemondeck stop {name} --dry-run",
     ),
-    Call("GET", _ONE + "/logs", get_logs, "Its log lines.", shapes.LogPage, command="daemondeck logs {name}"),
     Call(
         "GET",
         _ONE + "/history",

@@ -13,8 +13,7 @@ from daemons.states import JobState
 from daemons.values import Attempt, JobDetail
 from web.api import shapes
 from web.api.calls import Call
-from web.api.daemons import LogQuery
-from web.api.paging import ListQuery, next_id
+from web.api.paging import ListQuery
 from web.context import service, viewer
 from web.encoding import JsonResponse, Listing
 from web.parsing import Body
@@ -73,14 +72,6 @@ async def create_job(request: Request, body: NewJob) -> Response:
 
 async def get_job(request: Request) -> Response:
     return JsonResponse(detail_dict(await service(request).jobs.detail(request.path_params["id"])))
-
-
-async def get_job_logs(request: Request, query: LogQuery) -> Response:
-    job = await service(request).jobs.get(request.path_params["id"])
-    lines = await service(request).journal.lines(
-        job_id=job.id, level=query.level, after=query.after, before=query.before, limit=query.limit
-    )
-    return Listing([line.as_dict() for line in lines], next_id(lines, query.limit, forward=query.after is not None))
 
 
 async def cancel_job(request: Request, body: Cancel) -> Response:
@@ -176,7 +167,6 @@ CALLS = [
         shapes.JobDetailShape,
         command="daemondeck jobs get {id}",
     ),
-    Call("GET", _ONE + "/logs", get_job_logs, "Its log lines.", shapes.LogPage, command="daemondeck logs {id}"),
     Call(
         "POST",
         _ONE + "/cancel",

@@ -12,8 +12,10 @@ from starlette.routing import Route
 
 from daemons.jobs.lists import JobFilter
 from daemons.service import Service
-from daemons.states import DaemonState
+from daemons.states import DaemonState, LogLevel
 from daemons.values import Daemon, StatusNote
+from web.api.logs import LogQuery, lines_of
+from web.api.paging import LIMIT_MOST
 from web.api.reported import resolve
 from web.bars import Piece, pieces, stretches
 from web.context import context_of, own_address, service, templates, viewer
@@ -43,6 +45,12 @@ class NowQuery(Query):
     """At which moment to look back; without a zone it is in UTC."""
 
     at: datetime | None = Field(None)
+
+
+class LogPageQuery(LogQuery):
+    """Which lines to show."""
+
+    limit: int = Field(LINES_SHOWN, ge=1, le=LIMIT_MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +118,19 @@ async def show_failures(request: Request) -> Response:
 
 
 async def show_log(request: Request) -> Response:
-    read_query(request, NoQuery)
-    daemon = daemon_of(request)
+    daemon, query = daemon_of(request), read_query(request, LogPageQuery)
+    lines = await lines_of(request, query, daemon_id=daemon.id)
+    is_placed = query.around is not None or query.after is not None
     return tab(
         request,
         "log",
         daemon,
-        lines=await service(request).journal.lines(daemon_id=daemon.id, limit=LINES_SHOWN),
+        lines=lines,
+        asked=query,
+        is_newest=not (is_placed or query.before is not None or query.q),
+        levels=[level.value for level in LogLevel],
+        older=lines[0].id if len(lines) == query.limit and not is_placed else None,
+        filters={name: value for name, value in {"level": query.level or "", "q": query.q or ""}.items() if value},
     )
 
 

@@ -1,0 +1,143 @@
+"""Calls about log lines: of a daemon, of a job, searched, around a line, and as a text file."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, model_validator
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from daemons.logs import Scrubber
+from daemons.states import LogLevel
+from daemons.values import DaemonRow, LogLine
+from web.api import shapes
+from web.api.calls import Call
+from web.api.paging import LIMIT_MOST, next_id
+from web.context import service
+from web.encoding import Listing
+from web.log_text import log_text
+from web.parsing import Query
+
+LINES_AROUND = 20
+_ID = {"ge": 0, "lt": 2**63}
+
+
+class TextQuery(Query):
+    """Which lines a text file holds."""
+
+    # A form posts what was not chosen as nothing.
+    level: Annotated[LogLevel | None, BeforeValidator(lambda level: level or None)] = Field(
+        None, description="This level and above."
+    )
+    q: str | None = Field(None, max_length=200, description="Part of the message.")
+
+
+class LogQuery(TextQuery):
+    """Which lines to show: the newest, those after or before a line, or a line with what stands around it."""
+
+    after: int | None = Field(None, ge=0, lt=2**63)
+    before: int | None = Field(None, ge=0, lt=2**63)
+    around: int | None = Field(
+        None,
+        ge=0,
+        lt=2**63,
+        description=f"This line with {LINES_AROUND} before and after it; other wishes are left out.",
+    )
+    limit: int = Field(50, ge=1, le=LIMIT_MOST)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "LogQuery":
+        if sum(place is not None for place in (self.after, self.before, self.around)) > 1:
+            raise ValueError("give one of `after`, `before` and `around`")
+        return self
+
+
+async def lines_of(
+    request: Request, query: LogQuery, *, daemon_id: str | None = None, job_id: str | None = None
+) -> Sequence[LogLine]:
+    """Return the lines that `query` asks for, oldest first."""
+    journal = service(request).journal
+    if query.around is None:
+        return await journal.lines(
+            daemon_id=daemon_id,
+            job_id=job_id,
+            level=query.level,
+            q=query.q,
+            after=query.after,
+            before=query.before,
+            limit=query.limit,
+        )
+    before = await journal.lines(daemon_id=daemon_id, job_id=job_id, before=query.around + 1, limit=LINES_AROUND + 1)
+    after = await journal.lines(daemon_id=daemon_id, job_id=job_id, after=query.around, limit=LINES_AROUND)
+    return [*before, *after]
+
+
+async def get_logs(request: Request, query: LogQuery) -> Response:
+    return _page(query, await lines_of(request, query, daemon_id=_daemon(request).id))
+
+
+async def get_job_logs(request: Request, query: LogQuery) -> Response:
+    job = await service(request).jobs.get(request.path_params["id"])
+    return _page(query, await lines_of(request, query, job_id=job.id))
+
+
+async def download_logs(request: Request, query: TextQuery) -> Response:
+    daemon = _daemon(request)
+    return _file(request, query, daemon.name, daemon_id=daemon.id)
+
+
+async def download_job_logs(request: Request, query: TextQuery) -> Response:
+    job = await service(request).jobs.get(request.path_params["id"])
+    return _file(request, query, f"job-{job.id}", job_id=job.id)
+
+
+def _page(query: LogQuery, lines: Sequence[LogLine]) -> Response:
+    if query.around is not None:
+        return Listing([line.as_dict() for line in lines])
+    return Listing([line.as_dict() for line in lines], next_id(lines, query.limit, forward=query.after is not None))
+
+
+def _file(
+    request: Request, query: TextQuery, name: str, *, daemon_id: str | None = None, job_id: str | None = None
+) -> Response:
+    deck = service(request)
+    text = log_text(
+        deck.journal, Scrubber(_secrets(request)), daemon_id=daemon_id, job_id=job_id, level=query.level, q=query.q
+    )
+    headers = {"Content-Disposition": f'attachment; filename="{name}.log"', "Cache-Control": "no-store"}
+    return StreamingResponse(text, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+def _secrets(request: Request) -> list[str]:
+    deck = service(request)
+    rows = [daemon.row for daemon in deck.board.all()]
+    options = [value for row in rows for name, value in row.configuration.items() if name in row.secret_options]
+    return [*deck.settings.secrets(), *(value for value in options if isinstance(value, str))]
+
+
+def _daemon(request: Request) -> DaemonRow:
+    return service(request).board.get(request.path_params["name"]).row
+
+
+CALLS = [
+    Call(
+        "GET", "/api/daemons/{name}/logs", get_logs, "Its log lines.", shapes.LogPage, command="daemondeck logs {name}"
+    ),
+    Call(
+        "GET",
+        "/api/daemons/{name}/logs/download",
+        download_logs,
+        "Its whole log as text, secrets masked.",
+        media_type="text/plain",
+        command="daemondeck logs {name}",
+    ),
+    Call("GET", "/api/jobs/{id}/logs", get_job_logs, "Its log lines.", shapes.LogPage, command="daemondeck logs {id}"),
+    Call(
+        "GET",
+        "/api/jobs/{id}/logs/download",
+        download_job_logs,
+        "Its whole log as text, secrets masked.",
+        media_type="text/plain",
+        command="daemondeck logs {id}",
+    ),
+]
