@@ -7,7 +7,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from sqlalchemy import case, delete, insert, select, update
+from sqlalchemy import case, delete, extract, func, insert, select, update
 
 from daemons.clock import Clock
 from daemons.database import Database
@@ -23,6 +23,8 @@ NAME_CHARACTERS = 100
 UNIT_CHARACTERS = 20
 MESSAGE_CHARACTERS = 2_000
 DETAIL_CHARACTERS = 16_000
+POINTS_MOST = 50_000
+"""Points read at once: five figures, every minute of a week."""
 REPORTS_WAITING = 1_000
 ERRORS_KEPT = 1_000
 """Different errors kept of one daemon."""
@@ -98,18 +100,54 @@ class Readings:
             self._reports.extendleft(reversed(reports))
             raise
 
-    async def metrics(self, daemon_id: str, *, since: datetime, name: str | None = None) -> list[MetricPoint]:
-        """Return the points of a daemon from `since` on, oldest first."""
+    async def metrics(
+        self, daemon_id: str, *, since: datetime, name: str | None = None, limit: int = POINTS_MOST
+    ) -> list[MetricPoint]:
+        """Return the newest `limit` points of a daemon from `since` on, oldest first."""
         table = MetricTable
         statement = select(table.__table__).where(table.daemon_id == daemon_id, table.at >= since)
         if name is not None:
             statement = statement.where(table.name == name)
-        rows = await self._database.fetch(statement.order_by(table.at, table.name))
+        newest = statement.order_by(table.at.desc(), table.name.desc()).limit(limit)
+        rows = (await self._database.fetch(newest))[::-1]
         return [
             MetricPoint(
                 row.name, row.at, row.unit, row._mapping["count"], row.total, row.minimum, row.maximum, row.last
             )
             for row in rows
+        ]
+
+    async def hourly(self, daemon_id: str, *, since: datetime) -> list[MetricPoint]:
+        """Return the figures of a daemon from `since` on, folded by the hour, oldest first; `last` is their mean."""
+        table = MetricTable
+        hour = [extract(part, table.at) for part in ("year", "month", "day", "hour")]
+        statement = (
+            select(
+                table.name,
+                func.min(table.at, type_=MetricTable.__table__.c.at.type).label("begin"),
+                func.max(table.unit).label("unit"),
+                func.sum(table.count).label("times"),
+                func.sum(table.total).label("total"),
+                func.min(table.minimum).label("minimum"),
+                func.max(table.maximum).label("maximum"),
+            )
+            .where(table.daemon_id == daemon_id, table.at >= since)
+            .group_by(table.name, *hour)
+            .order_by("begin", table.name)
+            .limit(POINTS_MOST)
+        )
+        return [
+            MetricPoint(
+                row.name,
+                row.begin,
+                row.unit,
+                int(row.times),
+                row.total,
+                row.minimum,
+                row.maximum,
+                row.total / int(row.times),
+            )
+            for row in await self._database.fetch(statement)
         ]
 
     async def errors(self, daemon_id: str, *, limit: int = 100) -> list[ReportedError]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from statistics import fmean, median
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, case, func, select
 
@@ -41,6 +42,13 @@ class Durations:
         ordered = sorted(seconds)
         p95 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
         return cls(len(ordered), fmean(ordered), median(ordered), p95, ordered[0], ordered[-1])
+
+
+class Run(NamedTuple):
+    """A job that completed: when, and after how many seconds."""
+
+    ended: datetime
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,7 @@ class Statistics:
             since,
             self._clock.now(),
             await self._counts(ended),
-            Durations.of(await self._seconds(ended)),
+            Durations.of([run.seconds for run in await self._runs(ended)]),
             await self._codes(ended),
             await self._figures(since, daemon_id),
             await self._recent(since, daemon_id),
@@ -137,7 +145,11 @@ class Statistics:
         found = {row.state: row.jobs for row in rows}
         return {state.value: found.get(state.value, 0) for state in sorted(FINISHED_JOB_STATES)}
 
-    async def _seconds(self, ended: Sequence[ColumnElement[bool]]) -> list[float]:
+    async def runs(self, since: datetime, daemon_id: str | None = None) -> list[Run]:
+        """Return the completed jobs of a daemon since then, or of all, newest first: at most JOBS_MEASURED."""
+        return await self._runs([_J.finished_at >= since, *([_J.daemon_id == daemon_id] if daemon_id else [])])
+
+    async def _runs(self, ended: Sequence[ColumnElement[bool]]) -> list[Run]:
         rows = await self._database.fetch(
             select(_J.started_at, _J.finished_at)
             .where(*ended, _J.state == JobState.COMPLETED.value, _J.started_at.is_not(None))
@@ -145,7 +157,7 @@ class Statistics:
             .limit(JOBS_MEASURED)
         )
         # Clocks are set back now and then.
-        return [max(0.0, (row.finished_at - row.started_at).total_seconds()) for row in rows]
+        return [Run(row.finished_at, max(0.0, (row.finished_at - row.started_at).total_seconds())) for row in rows]
 
     async def _codes(self, ended: Sequence[ColumnElement[bool]]) -> list[CodeCount]:
         jobs, last = func.count().label("jobs"), func.max(_J.finished_at, type_=_J.finished_at.type).label("last")

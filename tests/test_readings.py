@@ -99,3 +99,19 @@ async def test_resolving_nothing_or_what_is_anothers_is_said(readings: Readings,
     for daemon_id, error_id in ((lease.daemon_id, 12345), ("another", error.id)):
         with pytest.raises(NotFound):
             await readings.resolve(daemon_id, error_id)
+
+
+async def test_figures_are_folded_by_the_hour(readings: Readings, lease: Lease, clock: FakeClock) -> None:
+    began = clock.now()
+    for value in (10.0, 20.0, 30.0, 70.0):
+        readings.metric(lease, "memory", value, "%")
+        readings.metric(lease, "other", 1.0)
+        await readings.flush()
+        await clock.advance(1800)
+
+    hours = [point for point in await readings.hourly(lease.daemon_id, since=began) if point.name == "memory"]
+
+    assert sum(point.count for point in hours) == 4
+    assert sum(point.total for point in hours) == 130
+    assert [point.at for point in hours] == sorted(point.at for point in hours)
+    assert len({(point.at.date(), point.at.hour) for point in hours}) == len(hours) <= 3

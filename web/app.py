@@ -16,6 +16,7 @@ from web.api import (
     daemons,
     describe,
     failures,
+    figures,
     health,
     inbox,
     jobs,
@@ -39,7 +40,7 @@ from web.authentication import Authentication
 from web.context import Context
 from web.live import Hub
 from web.pages import activity as activity_pages
-from web.pages import all_daemons, appearance, daemon_settings, people, signin, welcome
+from web.pages import all_daemons, appearance, daemon_metrics, daemon_settings, people, signin, welcome
 from web.pages import daemon as daemon_page
 from web.pages import daemons as daemon_pages
 from web.pages import describe as describe_pages
@@ -63,6 +64,7 @@ CALLS = [
     *options.CALLS,
     *reported.CALLS,
     *failures.CALLS,
+    *figures.CALLS,
     *statistics.CALLS,
     *logs.CALLS,
     *jobs.CALLS,
@@ -89,6 +91,7 @@ PAGES: list[BaseRoute] = [
     *all_daemons.ROUTES,
     *daemon_pages.ROUTES,
     *daemon_page.ROUTES,
+    *daemon_metrics.ROUTES,
     *daemon_settings.ROUTES,
     *job_list_pages.ROUTES,
     *operation_pages.ROUTES,

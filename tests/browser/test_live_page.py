@@ -70,7 +70,7 @@ def test_a_command_in_one_tab_shows_in_the_other(page: Page, context: BrowserCon
     button(row_of(page, name), "Start").click()
 
     expect(other.locator(".daemon .mark")).to_contain_text("running")
-    expect(other.locator(".history")).to_contain_text("starting → running")
+    expect(other.get_by_role("region", name="History")).to_contain_text("starting → running")
 
 
 def test_an_unavailable_command_is_not_sent(page: Page, deck: Deck) -> None:

@@ -9,8 +9,10 @@ from sqlalchemy import text
 from daemons.service import Service
 from daemons.values import Lease
 from tests.web.served import until
+from web.api.figures import PointPage
 from web.api.reported import ReportedPage
 from web.pages.daemon import TABS
+from web.series import RANGES
 
 HOSTILE = "<script>alert(1)</script>\u202e😀" + "x" * 10_000
 
@@ -94,3 +96,26 @@ async def test_every_call_of_a_daemon_can_be_copied(browser: httpx2.AsyncClient)
     assert "curl -X POST" in page
     assert "http://127.0.0.1:8420/api/daemons/talker/stop" in page
     assert "{name}" not in page
+
+
+async def test_what_it_measured_is_a_plot_a_table_and_a_list(browser: httpx2.AsyncClient, service: Service) -> None:
+    lease = await running_lease(service)
+    for name, value in (("memory", 40.0), ("memory", 60.0), (HOSTILE[:90], 1.0)):
+        service.readings.metric(lease, name, value, "%")
+    await service.readings.flush()
+    job = await service.orders.create("echo", daemon=service.board.get("talker").row)
+    await service.orders.wait(job.job.id)
+
+    listed = (await browser.get("/api/daemons/talker/metrics?name=memory")).json()
+    PointPage.model_validate(listed)
+    newest = (await browser.get("/api/daemons/talker/metrics?limit=1")).json()["items"]
+    pages = [(await browser.get(f"/daemons/talker/metrics?since={since}")).text for since in RANGES]
+
+    assert [(point["count"], point["total"]) for point in listed["items"]] == [(2, 100.0)]
+    assert len(newest) == 1
+    for page in pages:
+        assert page.count('data-plot="') == 4
+        assert "1 completed" in page
+        assert "<td>50</td>" in page
+        assert "<script>alert" not in page
+    assert (await browser.get("/daemons/talker/metrics?since=forever")).status_code == 422

@@ -1,3 +1,4 @@
+import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -5,7 +6,7 @@ from jinja2 import UndefinedError
 
 from daemons.clock import SystemClock
 from tests.web.drawn import NOON, NUMBERS, a_daemon
-from web.assets import Assets
+from web.assets import TEMPLATES, Assets
 from web.templating import Templates, iso, query, utc
 
 
@@ -63,3 +64,24 @@ def test_times_are_written_in_utc_whatever_their_zone() -> None:
 def test_a_filter_link_keeps_the_other_filters_and_drops_empty_ones() -> None:
     assert query({"state": "failed", "q": "a&b"}, state="", cursor=None) == "?q=a%26b"
     assert query({}) == "?"
+
+
+def test_only_words_of_ours_are_translated() -> None:
+    # What `_()` returns is taken for markup: a name that somebody gave would come out unescaped.
+    ours = {
+        "label",  # of bars, tabs and tiles, written beside the template
+        "tabs[tab]",
+        "one.label",  # of sections and of the lines of a plot
+        "range.label",
+        "plot.title",  # only where it is not a daemon's own
+        "chip.label | capitalize",  # of the states of jobs
+        "shown.get('done')",  # looked up among sentences of ours
+    }
+
+    found = {
+        expression.strip()
+        for file in TEMPLATES.rglob("*.html")
+        for expression in re.findall(r"""\b_\(([^"'\s)](?:[^()]|\([^()]*\))*)\)""", file.read_text("utf-8"))
+    }
+
+    assert found - ours == set()

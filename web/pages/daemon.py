@@ -35,6 +35,7 @@ TABS = {
     "failures": "Failures",
     "log": "Log",
     "errors": "Errors",
+    "metrics": "Metrics",
     "settings": "Settings",
     "api": "API",
 }
