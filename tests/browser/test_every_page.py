@@ -27,10 +27,14 @@ TARGET = 43.5
 EXAMPLES = {
     "/daemons/{name}": ["night-watch", "crashing", "asking", "evil", "plugin-tests_browser_no_such_plugin", "nobody"],
     "/daemons/{name}/stop": ["night-watch", "evil"],
+    "/daemons/{name}/failures": ["describe-holiday"],
+    "/daemons/{name}/metrics": ["describe-holiday"],
     "/daemons/{name}/errors": ["describe_images"],
+    "/daemons/{name}/settings": ["describe-holiday"],
     "/jobs/{id}": ["{parent}", "{gated}"],
     "/inbox/{id}": ["{question}"],
     "/people/users/{name}": ["ana"],
+    "/schedules/{name}": ["nobody"],
 }
 """What stands for the parameter of a path, and of those below it, where the showcase has it."""
 VARIANTS = {"/jobs": ["?q=nothing-is-called-this"], "/welcome": ["?step=2", "?step=3"], "/signin": ["?code=abc"]}
