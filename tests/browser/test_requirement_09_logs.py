@@ -38,6 +38,7 @@ def test_a_thousand_lines_a_second_neither_fill_the_page_nor_move_the_reader(pag
     name = deck.add("puppet", logs=[f"Looked at folder {number}" for number in range(60)])
     open_live(page, deck, f"/daemons/{name}/log")
     lines = page.locator("#log")
+    lines.scroll_into_view_if_needed()
     daemon = lines.get_attribute("data-daemon")
 
     page.evaluate(POUR, [daemon, FIRST, 6_000])
