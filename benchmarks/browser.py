@@ -111,6 +111,7 @@ def _look() -> Iterator[Look]:
         for number in range(ROWS):
             deck.add("chorister", f"chorister-{number:03}", starts=False)
         deck.call("POST", "/api/daemons/start-all")
+        deck.command("demo", "stop")  # it has much to say of its own
         context = chromium.new_context(viewport={"width": 1280, "height": 900})
         context.add_cookies([deck.session()])
         page = context.new_page()
