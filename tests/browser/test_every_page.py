@@ -32,6 +32,7 @@ EXAMPLES = {
     "/daemons/{name}/errors": ["describe_images"],
     "/daemons/{name}/settings": ["describe-holiday"],
     "/jobs/{id}": ["{parent}", "{gated}"],
+    "/operations/{id}": ["{operation}"],
     "/inbox/{id}": ["{question}"],
     "/people/users/{name}": ["ana"],
     "/schedules/{name}": ["nobody"],
@@ -82,7 +83,8 @@ def ids(deck: Deck) -> dict[str, str]:
     while not (questions := deck.call("GET", "/api/questions")["items"]):  # asked as soon as the job runs
         continue
     jobs = {job["type"]: job["id"] for job in deck.call("GET", "/api/jobs")["items"]}
-    return {**jobs, "question": questions[0]["id"]}
+    bulk = deck.call("POST", "/api/jobs/bulk", {"action": "retry", "q": "state:cancelled"})
+    return {**jobs, "question": questions[0]["id"], "operation": bulk["id"]}
 
 
 @pytest.mark.parametrize("address", addresses())
