@@ -27,7 +27,18 @@ SHORTEST_SECRET = 4
 """A known secret shorter than this is left alone: masking every "a" would hide the log, not the secret."""
 TEXT_CHARACTERS = 16_384
 _NESTING = 6
-_QUIET = ("uvicorn", "asyncio", "sqlalchemy", "alembic", "httpx2", "httpcore2", "websockets", "PIL")
+_QUIET = (
+    "uvicorn",
+    "asyncio",
+    "sqlalchemy",
+    "alembic",
+    "httpx2",
+    "httpcore2",
+    "websockets",
+    "PIL",
+    "apprise",
+    "urllib3",
+)
 
 _SHAPES = (
     (re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{4,}"), rf"\1\2{MASK}"),

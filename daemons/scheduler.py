@@ -78,9 +78,11 @@ class Scheduler:
     async def edit(self, name: str, values: Mapping[str, Any], *, revision: int | None = None) -> Schedule:
         """Change what is given. Raises NotFound, StaleSchedule, or Invalid."""
         old = await self._schedules.get(name)
-        merged = {key: getattr(old, key) for key in ("action", "job_type", "args", "daemon_name")} | dict(values)
-        checked = await self._checked(merged)
-        return await self._schedules.edit(name, {**values, "args": checked["args"]}, revision=revision)
+        what = ("action", "job_type", "args", "daemon_name")
+        if values.keys() & set(what):
+            checked = await self._checked({key: getattr(old, key) for key in what} | dict(values))
+            values = {**values, **{key: checked[key] for key in what}}
+        return await self._schedules.edit(name, values, revision=revision)
 
     async def run_now(self, name: str) -> Job | None:
         """Do at once what the schedule says, beside its times; return the job, None for a wake."""
@@ -117,7 +119,11 @@ class Scheduler:
     async def _run_due(self) -> float:
         """Run what is due; return the seconds until the next look."""
         for schedule in await self._schedules.due(self._clock.now()):
-            await self._database.write(lambda tx: self._run(tx, schedule))  # noqa: B023 - awaited within the turn
+            try:
+                await self._database.write(lambda tx: self._run(tx, schedule))  # noqa: B023 - awaited within the turn
+            except Invalid as error:
+                # Its zone is gone from this machine, for instance: it must not keep the others from running.
+                await self._schedules.give_up(schedule, ErrorInfo.of(error))
             reach("schedule ran")
         earliest = await self._schedules.earliest()
         if earliest is None:

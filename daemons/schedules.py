@@ -174,6 +174,16 @@ class Schedules:
 
         return await self._database.write(unit)
 
+    async def give_up(self, schedule: Schedule, error: ErrorInfo) -> None:
+        """Switch a schedule off that cannot run any more, and keep why."""
+
+        def unit(tx: Transaction) -> None:
+            tx.execute(update(_S).where(_S.c.id == schedule.id).values(enabled=False, next_at=None))
+            keep_run(tx, schedule, schedule.next_at or tx.now, "failed", error=error)
+            tx.announce(ItemChanged(TOPIC, schedule.id, {"id": schedule.id, "name": schedule.name, "enabled": False}))
+
+        await self._database.write(unit)
+
     async def remove(self, name: str) -> None:
         """Delete a schedule and what is known of its runs. Raises NotFound."""
 

@@ -33,6 +33,8 @@ from daemons.journal import Journal
 from daemons.killpoints import reach
 from daemons.leases import Leases
 from daemons.log_level import LogLevelSwitch
+from daemons.notices import Notices
+from daemons.notifier import Notifier
 from daemons.operations import Operations
 from daemons.orders import Orders
 from daemons.questions import Questions
@@ -136,6 +138,16 @@ class Service:
         self.health = Health(parts, clock, findings)
         self.log_level = LogLevelSwitch(settings.log_level, clock)
         self._backing_up = asyncio.Lock()
+        self.notices = Notices(self.database)
+        self.notifier = Notifier(
+            self.notices,
+            self.problems,
+            self.questions,
+            self.tallies,
+            clock,
+            after=settings.notify_after,
+            is_alone=self.database.is_sqlite,
+        )
         self._lock = lock
         self._is_open = False
         self._stopping: asyncio.Task[None] | None = None
@@ -264,6 +276,7 @@ class Service:
             await stack.enter_async_context(self.scheduler)
             await stack.enter_async_context(self.health)
             stack.callback(self.log_level.back)
+            await stack.enter_async_context(self.notifier)
             stack.push_async_callback(self.stop)
             housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
             stack.callback(housekeeping.cancel)
@@ -307,6 +320,7 @@ class Service:
                 await self.journal.prune(oldest, lines_kept=self.settings.log_lines_kept)
                 await self.readings.prune(oldest)
                 await self.operations.prune(oldest)
+                await self.notices.prune(oldest)
                 await self.access.sweep()
             await self.clock.sleep(HOUSEKEEPING_SECONDS)
 

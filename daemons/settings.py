@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     retention_days: int = Field(30, ge=1, description="Days a finished job is kept.")
     log_lines_kept: int = Field(200_000, ge=1_000, description="Log lines kept in all; the oldest go first.")
+    notify_after: float = Field(
+        60.0,
+        ge=0,
+        description="Seconds something has to be wrong before people are notified, and over before that is told.",
+    )
     lanes: dict[str, Slots] = Field(default_factory=dict, description="Jobs that run at once in each lane.")
     daemons: dict[str, dict[str, Any]] = Field(
         default_factory=dict, repr=False, description="Options of daemons: a section each, named like the daemon."

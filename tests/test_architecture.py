@@ -15,9 +15,10 @@ FLOORS = {
     "1": "settings logs log_level bus",
     "2": "models database schema",
     "3": "common_passwords passwords access leases journal readings roster status jobs tallies statistics activity "
-    "questions schedules",
+    "questions schedules notices",
     "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
-    "5a": "log_rate dispatch orders operations failures scheduler executor supervisor health diagnostics",
+    "5a": "log_rate dispatch orders operations failures scheduler executor supervisor health diagnostics "
+    "sending notifier",
     "5b": "workflows",
     "6": "service",
     "roof": "cli __main__",
@@ -32,6 +33,7 @@ BROAD_EXCEPTIONS = {
     "database.writer": "the thread that writes answers every caller, and outlives them",
     "database.postgres": "a unit's failure is its caller's",
     "database.write_behind": "all who wait for a flush hear how it ended",
+    "notifier": "one thing that cannot be told must not silence the rest",
     "executor": "one job must not end the others",
     "executor.settling": "one job must not end the others",
     "executor.run": "whatever a handler raises is its job's outcome",

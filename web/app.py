@@ -23,6 +23,7 @@ from web.api import (
     logs,
     me,
     metrics,
+    notifications,
     openapi,
     operations,
     options,
@@ -47,6 +48,7 @@ from web.pages import describe as describe_pages
 from web.pages import inbox as inbox_pages
 from web.pages import job as job_pages
 from web.pages import jobs as job_list_pages
+from web.pages import notifications as notification_pages
 from web.pages import operations as operation_pages
 from web.pages import schedules as schedule_pages
 from web.pages import system as system_pages
@@ -70,6 +72,7 @@ CALLS = [
     *jobs.CALLS,
     *schedules.CALLS,
     *operations.CALLS,
+    *notifications.CALLS,
     *types.CALLS,
     *workers.CALLS,
     *describe.CALLS,
@@ -97,6 +100,7 @@ PAGES: list[BaseRoute] = [
     *operation_pages.ROUTES,
     *job_pages.ROUTES,
     *schedule_pages.ROUTES,
+    *notification_pages.ROUTES,
     *describe_pages.ROUTES,
     *inbox_pages.ROUTES,
     *activity_pages.ROUTES,

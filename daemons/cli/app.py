@@ -21,6 +21,7 @@ from daemons.cli import (
     logs,
     looking,
     new_job,
+    notifications,
     processes,
     progress,
     reported,
@@ -79,6 +80,7 @@ app.add_typer(jobs.app, name="jobs", rich_help_panel=LOOK)
 app.add_typer(inbox.app, name="inbox", rich_help_panel=LOOK)
 app.add_typer(descriptions.app, name="descriptions", rich_help_panel=LOOK)
 app.add_typer(schedules.app, name="schedule", rich_help_panel=KEEP)
+app.add_typer(notifications.app, name="notify", rich_help_panel=KEEP)
 app.command(rich_help_panel=SWITCH)(daemons.start)
 app.command(rich_help_panel=SWITCH)(daemons.stop)
 app.command(rich_help_panel=SWITCH)(daemons.kill)
