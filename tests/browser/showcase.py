@@ -21,6 +21,7 @@ def open_showcase(folder: Path) -> Iterator[Deck]:
         gate = folder / "gate"
         stage_daemons(deck, gate)
         stage_jobs(deck, gate)
+        stage_plans(deck)
         yield deck
 
 
@@ -50,6 +51,24 @@ def stage_daemons(deck: Deck, gate: Path) -> None:
     deck.call("PATCH", "/api/daemons/puppet", {"enabled": False})
     deck.command("stubborn", "stop")
     deck.command("demo", "start")
+
+
+def stage_plans(deck: Deck) -> None:
+    """Have something scheduled, and somebody told."""
+    nightly = {"name": "nightly", "expression": "30 2 * * *", "zone": "Europe/Berlin", "job_type": "doomed"}
+    deck.call("POST", "/api/schedules", nightly)
+    deck.call("POST", "/api/schedules/nightly/run")
+    often = {"name": "look-often", "kind": "interval", "expression": "6h", "action": "wake", "daemon_name": "sleeper"}
+    deck.call("POST", "/api/schedules", often)
+    hook = {
+        "name": "hook",
+        "kind": "webhook",
+        "url": "http://127.0.0.1:1/hook",
+        "quiet_from": "22:00",
+        "quiet_until": "07:00",
+    }
+    deck.call("POST", "/api/notifications/targets", hook)
+    deck.call("POST", "/api/notifications/targets/hook/test")
 
 
 def stage_jobs(deck: Deck, gate: Path) -> None:

@@ -35,7 +35,7 @@ EXAMPLES = {
     "/operations/{id}": ["{operation}"],
     "/inbox/{id}": ["{question}"],
     "/people/users/{name}": ["ana"],
-    "/schedules/{name}": ["nobody"],
+    "/schedules/{name}": ["nightly", "nobody"],
 }
 """What stands for the parameter of a path, and of those below it, where the showcase has it."""
 VARIANTS = {"/jobs": ["?q=nothing-is-called-this"], "/welcome": ["?step=2", "?step=3"], "/signin": ["?code=abc"]}
