@@ -54,6 +54,7 @@ from daemons.supervisor.calls import CallServices
 from daemons.supervisor.lifecycle import Engine
 from daemons.tallies import Tallies
 from daemons.values import MASK, DaemonRow
+from daemons.views import Views
 from daemons.workflow import Keepers
 
 GRACE = 6.0
@@ -104,6 +105,7 @@ class Service:
         self.failures = Failures(self.database, self.registry, settings, self.keepers, self.orders)
         self.schedules = Schedules(self.database)
         self.scheduler = Scheduler(self.schedules, self.orders, self.roster, self.database, clock, self.bus)
+        self.views = Views(self.database, clock)
         self.operations = Operations(self.database, clock, self.orders)
         self.executor = Executor(
             self.registry,

@@ -15,6 +15,7 @@ from web.api import (
     activity,
     daemons,
     describe,
+    export,
     failures,
     figures,
     health,
@@ -33,6 +34,7 @@ from web.api import (
     system,
     types,
     users,
+    views,
     workers,
 )
 from web.api.events import events_socket
@@ -69,10 +71,12 @@ CALLS = [
     *figures.CALLS,
     *statistics.CALLS,
     *logs.CALLS,
+    *export.CALLS,
     *jobs.CALLS,
     *schedules.CALLS,
     *operations.CALLS,
     *notifications.CALLS,
+    *views.CALLS,
     *types.CALLS,
     *workers.CALLS,
     *describe.CALLS,

@@ -12,6 +12,7 @@ from starlette.types import Message
 from daemons.events import DaemonChanged, DaemonRemoved, Event, ItemChanged, JobChanged, JobRemoved, LogWritten
 from daemons.values import Daemon, Job, LogLine
 from web.encoding import encode
+from web.masks import shown_job
 
 FRAME_BYTES = 64 * 1024
 VALUE_BYTES = 4 * 1024
@@ -81,7 +82,7 @@ def describe(event: Event) -> tuple[str, str, dict[str, Any]]:
 
 def job_data(job: Job) -> dict[str, Any]:
     """Return a job as its frames show it: long arguments and results are null, and `truncated` says so."""
-    data = job.as_dict()
+    data = shown_job(job)
     data["truncated"] = False
     for field in ("args", "result"):
         if not fits(data[field], VALUE_BYTES):

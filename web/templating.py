@@ -15,6 +15,7 @@ from web import marks, wording
 from web.answers import choices_of
 from web.assets import TEMPLATES, Assets
 from web.look import THEMES, Look
+from web.masks import masked
 from web.sections import Section
 
 
@@ -50,6 +51,7 @@ class Templates:
             size=wording.size,
             plain=wording.plain,
             brief=wording.brief,
+            masked=masked,
             pretty_json=wording.pretty_json,
             linked=lambda text: wording.linked(text, self.url),
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -78,6 +78,19 @@ class Deck:
     def delete(self, path: str) -> Any:
         """Return the answer to DELETE."""
         return self._call("DELETE", path)
+
+    def stream(self, path: str, **parameters: object) -> Iterator[str]:
+        """Yield the answer to GET as it comes, for what may be long. A refusal comes before the first piece."""
+        import httpx2
+
+        try:
+            with self._client.stream("GET", f"{self.url}/api{path}", params=_given(parameters)) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _refused(answer.status_code, answer.text)
+                yield from answer.iter_text()
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise _unreachable(self.url, str(error)) from error
 
     def pages(self, path: str, limit: int, **parameters: object) -> list[dict[str, Any]]:
         """Return up to `limit` items of a list, following its cursor."""

@@ -6,6 +6,7 @@ import typer
 
 from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
+from daemons.cli.job_views import export, views
 from daemons.cli.many_jobs import all_matching, get_operation, list_operations
 from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, age, complain, one_line, progress, say, show, show_one
@@ -123,6 +124,8 @@ def remove_jobs(context: typer.Context, ids: JobIds) -> None:
     _command(options_of(context), ids, "rm")
 
 
+app.command("views")(views)
+app.command("export")(export)
 app.command("operations")(list_operations)
 app.command("operation")(get_operation)
 

@@ -4,6 +4,7 @@ Written by units: job_requests.py (daemons and people), claims.py and attempts.p
 """
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, func, select
@@ -24,6 +25,8 @@ from daemons.values import Attempt, Job, JobDetail, Page, Refusal
 CHILDREN_SHOWN = 500
 REFUSALS_SHOWN = 100
 ATTEMPTS_SHOWN = 500
+COMPARED = 500
+"""Newest jobs of a type that one is compared with."""
 
 TOUCHED_SHOWN = 10
 
@@ -119,6 +122,17 @@ class Jobs:
         async with self._database.read() as connection:
             count = (await connection.execute(newer)).scalar_one()
             return count, (await connection.execute(still)).scalars().all()
+
+    async def middle_seconds(self, type: str) -> float | None:
+        """Return the median of how long the newest completed jobs of a type took; None if there is none."""
+        newest = select(_J.state, _J.started_at, _J.finished_at).where(_J.type == type)
+        newest_rows = await self._database.fetch(newest.order_by(_J.number.desc()).limit(COMPARED))
+        seconds = [
+            (row.finished_at - row.started_at).total_seconds()
+            for row in newest_rows
+            if row.state == JobState.COMPLETED and row.started_at is not None and row.finished_at is not None
+        ]
+        return median(seconds) if seconds else None
 
     async def counts(self) -> dict[str, int]:
         """Return how many jobs are in each state now; every state is named."""

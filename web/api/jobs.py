@@ -16,6 +16,7 @@ from web.api.calls import Call
 from web.api.paging import ListQuery
 from web.context import service, viewer
 from web.encoding import JsonResponse, Listing
+from web.masks import shown_job
 from web.parsing import Body
 
 KEY_CHARACTERS = 255
@@ -60,14 +61,14 @@ class Cancel(Body):
 
 async def list_jobs(request: Request, query: JobQuery) -> Response:
     page = await service(request).jobs.list(query.chosen(), sort=query.sort, cursor=query.cursor, limit=query.limit)
-    return Listing([job.as_dict() for job in page.items], page.next)
+    return Listing([shown_job(job) for job in page.items], page.next)
 
 
 async def create_job(request: Request, body: NewJob) -> Response:
     key = _key(request)
     created = await service(request).orders.create(body.type, body.args, key=key, priority=body.priority)
     headers = {"Location": f"{request.scope['path']}/{created.job.id}"}
-    return JsonResponse(created.job.as_dict(), 201 if created.is_new else 200, headers)
+    return JsonResponse(shown_job(created.job), 201 if created.is_new else 200, headers)
 
 
 async def get_job(request: Request) -> Response:
@@ -77,17 +78,17 @@ async def get_job(request: Request) -> Response:
 async def cancel_job(request: Request, body: Cancel) -> Response:
     reason = body.reason or f"Cancelled by {viewer(request).name}."
     job = await service(request).orders.cancel(request.path_params["id"], reason=reason)
-    return JsonResponse(job.as_dict(), 202)
+    return JsonResponse(shown_job(job), 202)
 
 
 async def retry_job(request: Request) -> Response:
     job = await service(request).orders.retry(request.path_params["id"])
-    return JsonResponse(job.as_dict(), 202)
+    return JsonResponse(shown_job(job), 202)
 
 
 async def run_next(request: Request) -> Response:
     job = await service(request).orders.run_next(request.path_params["id"])
-    return JsonResponse(job.as_dict(), 202)
+    return JsonResponse(shown_job(job), 202)
 
 
 async def remove_job(request: Request) -> Response:
@@ -98,13 +99,13 @@ async def remove_job(request: Request) -> Response:
 def detail_dict(detail: JobDetail) -> dict[str, Any]:
     """Return a job with all that is known of it."""
     return {
-        **detail.job.as_dict(),
+        **shown_job(detail.job),
         "attempts": [_attempt_dict(attempt) for attempt in detail.attempts],
         "refused": [
             {"at": one.at, "attempt": one.attempt, "worker": one.worker, "what": one.what, "detail": one.detail}
             for one in detail.refused
         ],
-        "children": [child.as_dict() for child in detail.children],
+        "children": [shown_job(child) for child in detail.children],
     }
 
 

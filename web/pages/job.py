@@ -1,17 +1,28 @@
 """The page of one job, and its buttons."""
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from daemons.errors import Invalid
+from daemons.values import Job
 from web.context import service, templates, viewer
+from web.masks import masked, unmasked
+from web.pages import job_story
 from web.pages.forms import Form, back_to
+from web.parsing import parse_json, read_form
+from web.wording import pretty_json
 
 LINES_SHOWN = 200
 
 
 async def show_job(request: Request) -> Response:
     detail = await service(request).jobs.detail(request.path_params["id"])
+    deck = service(request)
+    places = job_story.places_of(await deck.leases.workers())
+    middle = await deck.jobs.middle_seconds(detail.job.type)
     lines = await service(request).journal.lines(job_id=detail.job.id, limit=LINES_SHOWN)
     return templates(request).page(
         "pages/job.html",
@@ -21,6 +32,9 @@ async def show_job(request: Request) -> Response:
         refused=detail.refused,
         children=detail.children,
         lines=lines,
+        story=job_story.story_of(detail, places),
+        place=places.get(detail.job.worker or ""),
+        slowness=job_story.slowness_of(detail, middle, deck.clock.now()),
     )
 
 
@@ -45,10 +59,40 @@ async def remove_job(request: Request) -> Response:
     return back_to(request, "/jobs?q=")
 
 
+async def show_duplicate(request: Request) -> Response:
+    job = await service(request).jobs.get(request.path_params["id"])
+    return _duplicate_page(request, job, pretty_json(masked(job.args)), str(job.priority))
+
+
+async def duplicate(request: Request) -> Response:
+    """Create another job like this one, with the arguments as they were changed."""
+    job = await service(request).jobs.get(request.path_params["id"])
+    form = await read_form(request, names=("args", "priority"))
+    text, priority = form.get("args", ""), form.get("priority", "0").strip()
+    try:
+        args = unmasked(parse_json(text.encode()), job.args)
+        if not re.fullmatch(r"-?[0-9]{1,4}", priority) or abs(int(priority)) > 1000:
+            raise Invalid("The priority is a whole number from -1000 to 1000.")
+        created = await service(request).orders.create(job.type, args, priority=int(priority))
+    except Invalid as error:
+        return _duplicate_page(request, job, text, priority, problem=error)
+    return back_to(request, f"/jobs/{created.job.id}")
+
+
+def _duplicate_page(request: Request, job: Job, args: str, priority: str, problem: Invalid | None = None) -> Response:
+    shown = {"viewer": viewer(request), "job": job, "args": args, "priority": priority, "problem": problem}
+    return templates(request).page("pages/duplicate.html", 422 if problem else 200, **shown)
+
+
 FORMS = [
+    Form("/jobs/{id}/duplicate", duplicate, "POST /api/jobs"),
     Form("/jobs/{id}/next", run_next, "POST /api/jobs/{id}/next"),
     Form("/jobs/{id}/remove", remove_job, "DELETE /api/jobs/{id}"),
     Form("/jobs/{id}/cancel", cancel_job, "POST /api/jobs/{id}/cancel"),
     Form("/jobs/{id}/retry", retry_job, "POST /api/jobs/{id}/retry"),
 ]
-ROUTES = [Route("/jobs/{id}", show_job), *(form.route() for form in FORMS)]
+ROUTES = [
+    Route("/jobs/{id}", show_job),
+    Route("/jobs/{id}/duplicate", show_duplicate),
+    *(form.route() for form in FORMS),
+]

@@ -1,0 +1,102 @@
+"""P14: how the list of jobs stands up to many of them."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx2
+from sqlalchemy import insert
+
+from benchmarks.engine import folder
+from benchmarks.report import Benchmark, Figure, Rounds, at_most, interleave
+from daemons.jobs.rows import JOBS
+from daemons.service import Service, open_service
+from daemons.settings import Settings
+from web.app import create_app
+
+FEW, MANY = 1_000, 100_000
+STATES = ("completed",) * 8 + ("failed", "cancelled")
+PATHS = {
+    "first page": "/jobs?q=",
+    "first page of failed ones of a daemon's code": "/jobs?q=state:failed+code:ERR_AWAY+since:1h",
+    "first page of the API": "/api/jobs",
+}
+ROUNDS = 5
+
+
+async def first_page() -> list[Figure]:
+    """P14: the first page, beside one with few jobs."""
+    figures = []
+    async with _deck(FEW) as few, _deck(MANY) as many:
+        for what, path in PATHS.items():
+            beside, measured = await interleave(_timed(few, path), _timed(many, path), rounds=ROUNDS)
+            figures.append(
+                Figure(
+                    f"{what}, {MANY:,} jobs",
+                    Rounds(measured, " ms"),
+                    at_most(300, " ms"),
+                    note=_ratio(measured, beside),
+                )
+            )
+    return figures
+
+
+def _ratio(measured: list[float], beside: list[float]) -> str:
+    return f"{FEW:,} jobs: {Rounds(beside, ' ms')}; ratio {Rounds(measured).over(Rounds(beside))}"
+
+
+def _timed(client: httpx2.AsyncClient, path: str) -> Callable[[], Awaitable[float]]:
+    async def once() -> float:
+        began = time.perf_counter()
+        answer = await client.get(path)
+        taken = (time.perf_counter() - began) * 1000
+        assert answer.status_code == 200, answer.text
+        return taken
+
+    return once
+
+
+@asynccontextmanager
+async def _deck(count: int) -> AsyncIterator[httpx2.AsyncClient]:
+    """Open a deck with so many jobs, and a program that asks it in the same process."""
+    with folder() as place:
+        async with open_service(Settings(data_dir=place, token="benchmark-token")) as service:
+            await _fill(service, count)
+            app = create_app(service)
+            transport = httpx2.ASGITransport(app, client=("127.0.0.1", 50_000))
+            headers = {"Authorization": "Bearer benchmark-token"}
+            async with (
+                app.router.lifespan_context(app),
+                httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8420", headers=headers) as client,
+            ):
+                assert (await client.get("/jobs?q=")).status_code == 200
+                yield client
+
+
+async def _fill(service: Service, count: int) -> None:
+    now = service.clock.now()
+    common = {"lane": "default", "args": {"path": "/a"}, "max_attempts": 3, "attempt": 1, "on_stop": "continue"}
+    common |= {"run_after": now, "created_at": now, "started_at": now, "finished_at": now, "worker": "w"}
+    for start in range(0, count, 5_000):
+        rows = [
+            {
+                **common,
+                "id": f"bench-{n}",
+                "type": f"type_{n % 7}",
+                "state": (state := STATES[n % len(STATES)]),
+                "error": {"code": "ERR_AWAY", "message": "Away."} if state == "failed" else None,
+                "error_code": "ERR_AWAY" if state == "failed" else None,
+            }
+            for n in range(start, min(count, start + 5_000))
+        ]
+        await service.database.write(lambda tx, rows=rows: tx.execute(insert(JOBS), rows).rowcount)  # type: ignore[misc]
+
+
+BENCHMARKS = [
+    Benchmark(
+        "P14",
+        "the list of jobs with 100,000 of them",
+        f"GET in the deck's own process, HTML and counts included, {ROUNDS} interleaved rounds; SQLite",
+        first_page,
+    )
+]

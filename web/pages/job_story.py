@@ -1,0 +1,69 @@
+"""What a job's page tells beside its row: what happened when, on which process, and how that compares."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from daemons.leases import WorkerInfo
+from daemons.values import Attempt, JobDetail
+
+SLOW_TIMES = 2.0
+"""A job is called slow from this many times the middle of its type on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One thing that happened, and how long after the one before."""
+
+    at: datetime
+    what: str
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The process that has or had a job; `beat_at` is when it was last heard of."""
+
+    name: str
+    is_alive: bool
+    beat_at: datetime
+
+
+def places_of(workers: Sequence[WorkerInfo]) -> dict[str, Place]:
+    """Return the processes that are known, by the id that jobs have of them."""
+    return {
+        worker.manager.id: Place(
+            f"{worker.manager.host.split(' ')[0]}:{worker.manager.pid}", not worker.manager.is_dead, worker.beat_at
+        )
+        for worker in workers
+    }
+
+
+def story_of(detail: JobDetail, places: Mapping[str, Place]) -> list[Moment]:
+    """Return what happened to the job, the first thing first."""
+    told = [Moment(detail.job.created_at, "queued")]
+    for at, what in _of_attempts(detail.attempts, places):
+        told.append(Moment(at, what, max(at - told[-1].at, timedelta(0))))
+    job = detail.job
+    if job.finished_at is not None and told[-1].at < job.finished_at:
+        told.append(Moment(job.finished_at, job.state.value, job.finished_at - told[-1].at))
+    return told
+
+
+def _of_attempts(attempts: Sequence[Attempt], places: Mapping[str, Place]) -> Iterator[tuple[datetime, str]]:
+    for one in attempts:
+        place = places[one.worker].name if one.worker in places else one.worker[:8]
+        yield one.started_at, f"attempt {one.attempt} claimed" + (f" by {place}" if place else "")
+        if one.finished_at is not None:
+            yield one.finished_at, f"attempt {one.attempt} {one.outcome}" + (f": {one.error.code}" if one.error else "")
+
+
+def slowness_of(detail: JobDetail, middle: float | None, now: datetime) -> str | None:
+    """Compare how long the job takes with the middle of its type; None when it is not slow, or that is not known."""
+    job = detail.job
+    if not middle or job.started_at is None or (not job.is_finished and job.worker is None):
+        return None
+    took = ((job.finished_at or now) - job.started_at).total_seconds()
+    if took < SLOW_TIMES * middle:
+        return None
+    return f"{took / middle:.1f} times as long as the middle of the newest jobs of its type, {middle:.3g} s"
