@@ -20,6 +20,7 @@ NO_COMMAND = {
     "GET /healthz": "asked by what watches the process; `daemondeck doctor` tells people more",
     "GET /readyz": "asked by what watches the process; `daemondeck doctor` tells people more",
     "GET /metrics": "asked by Prometheus",
+    "GET /api/jobs/news": "asked by the list of jobs while it is looked at; commands have `daemondeck events`",
     "GET /api/openapi.json": "for programs that write programs",
     "POST /api/events/ticket": "for pages of other programs; commands send a header",
     "POST /api/me/password": "asks a person for the old one; `daemondeck user reset-password` is for the host",

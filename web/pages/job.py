@@ -33,6 +33,7 @@ async def show_job(request: Request) -> Response:
         children=detail.children,
         lines=lines,
         story=job_story.story_of(detail, places),
+        places=places,
         place=places.get(detail.job.worker or ""),
         slowness=job_story.slowness_of(detail, middle, deck.clock.now()),
     )

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,27 +11,17 @@ from daemons.errors import Invalid
 from daemons.jobs.filters import JobFilter
 from daemons.jobs.query import QUERY_CHARACTERS, BadQuery
 from web.api.jobs import JobQuery
-from web.api.paging import LIMIT_MOST
 from web.context import service, templates, viewer
-from web.encoding import JsonResponse
 from web.fragments import revision_of
 from web.pages import job_list
 from web.pages.forms import Form, back_to
 from web.pages.job_list import Chip
-from web.parsing import Query, read_form, read_query
+from web.parsing import read_form, read_query
 from web.templating import query
 
 OPERATIONS_SHOWN = 5
 LATELY = timedelta(minutes=5)
 NEWEST_FIRST = "-created_at"
-
-
-class NewsQuery(Query):
-    """What a list shows: what was asked, the newest job on it, and the ids of jobs that changed since."""
-
-    q: str = Field("", max_length=QUERY_CHARACTERS)
-    after: str = Field("", max_length=36)
-    ids: str = Field("", max_length=37 * LIMIT_MOST)
 
 
 async def show_jobs(request: Request) -> Response:
@@ -100,14 +89,6 @@ def _draw(request: Request, asked: JobQuery, text: str, *, status: int = 200, **
     )
 
 
-async def show_news(request: Request) -> Response:
-    """Tell a list that is looked at what it lacks, and which of its jobs no longer belong there."""
-    asked = read_query(request, NewsQuery)
-    shown = [name for name in asked.ids.split(",") if name][:LIMIT_MOST]
-    count, still = await service(request).jobs.news(JobFilter(q=asked.q), after=asked.after, shown=shown)
-    return JsonResponse({"new": count, "gone": sorted(set(shown) - set(still))})
-
-
 async def show_views(request: Request) -> Response:
     q = request.query_params.get("q", "")[:QUERY_CHARACTERS]
     views = await service(request).views.list()
@@ -136,7 +117,6 @@ FORMS = [
 ]
 ROUTES = [
     Route("/jobs", show_jobs),
-    Route("/jobs/news", show_news),
     Route("/jobs/views", show_views),
     *(form.route() for form in FORMS),
 ]

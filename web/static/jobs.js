@@ -28,7 +28,7 @@
     const wanted = ids.filter((id) => changed.has(id));
     changed.clear();
     const query = new URLSearchParams({ q, after: ids[0] ?? "", ids: wanted.join() });
-    const answer = await fetch(`${location.pathname}/news?${query}`).then((it) => it.ok && it.json(), () => null);
+    const answer = await fetch(`${location.pathname.replace(/jobs\/?$/, "api/jobs/news")}?${query}`).then((it) => it.ok && it.json(), () => null);
     if (!answer || list()?.dataset.list !== q) return;
     for (const id of wanted) gone.delete(id);
     for (const id of answer.gone) gone.add(id);
