@@ -18,7 +18,6 @@ from daemons.database import Database
 from daemons.database.transaction import Transaction
 from daemons.errors import DaemonError, ErrorInfo, Invalid, Unavailable
 from daemons.events import Event, ItemChanged
-from daemons.killpoints import reach
 from daemons.orders import Orders
 from daemons.roster import Roster
 from daemons.schedules import (
@@ -124,7 +123,6 @@ class Scheduler:
             except Invalid as error:
                 # Its zone is gone from this machine, for instance: it must not keep the others from running.
                 await self._schedules.give_up(schedule, ErrorInfo.of(error))
-            reach("schedule ran")
         earliest = await self._schedules.earliest()
         if earliest is None:
             return LOOK_SECONDS

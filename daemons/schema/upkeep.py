@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from daemons.clock import Clock
-from daemons.killpoints import reach
 from daemons.schema.sqlite_file import COMPANIONS, Unusable, integrity_problems, opened, stamp, sync
 
 VACUUM_ROOM = 2.2
@@ -42,7 +41,6 @@ def restore(path: Path, copy: Path, clock: Clock) -> Path | None:
         fresh.chmod(0o600)
         sync(fresh)
         aside = _set_aside(path, clock)
-        reach("set aside")
         fresh.replace(path)
         sync(path.parent)
     except (OSError, sqlite3.Error) as error:

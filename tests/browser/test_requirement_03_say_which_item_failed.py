@@ -38,7 +38,7 @@ def test_the_broken_picture_is_two_clicks_away_and_only_it_is_tried_again(page: 
     expect(row_of(page, NAME)).to_contain_text("99 of 100 images are described, 1 failed", timeout=30_000)
     before = described(deck)
 
-    page.get_by_role("link", name=NAME, exact=True).click()
+    row_of(page, NAME).get_by_role("link", name=NAME, exact=True).click()
     page.get_by_role("link", name="Failures", exact=True).click()
 
     group = page.locator(".group")
