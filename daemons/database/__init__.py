@@ -6,8 +6,9 @@ keeper.unit ──▶ Database.write ──▶ SQLite: the writer thread, many u
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import Context
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -53,6 +54,7 @@ class Database:
         self._bus = bus
         self._ballast = ballast
         self._stack = AsyncExitStack()
+        self._reads: set[asyncio.Task[Any]] = set()
         self._writer: Writer
 
     @property
@@ -72,6 +74,7 @@ class Database:
                 self._readers = postgres_readers(self.url)
             # Last in, first out: the readers close before the writer.
             stack.push_async_callback(self._readers.dispose)
+            stack.push_async_callback(self._finish_reading)
             self._stack = stack.pop_all()
         return self
 
@@ -140,10 +143,31 @@ class Database:
 
     async def fetch(self, statement: Executable) -> Sequence[Row[Any]]:
         """Return all rows of a SELECT."""
-        async with self._reading() as connection:
-            return (await connection.execute(statement)).all()
+        return await self._sheltered(self._fetch(statement))
 
     async def fetch_one(self, statement: Executable) -> Row[Any] | None:
         """Return the first row of a SELECT, or None."""
+        rows = await self._sheltered(self._fetch(statement, 1))
+        return rows[0] if rows else None
+
+    async def _fetch(self, statement: Executable, most: int | None = None) -> Sequence[Row[Any]]:
         async with self._reading() as connection:
-            return (await connection.execute(statement)).first()
+            result = await connection.execute(statement)
+            return result.all() if most is None else result.fetchmany(most)
+
+    async def _sheltered(self, reading: Coroutine[Any, Any, T]) -> T:
+        # A driver that is cancelled while it connects leaves the connection, and its thread, to nobody: who is
+        # cancelled goes at once, and what was read for it is thrown away. The empty context makes it nobody's task.
+        task = asyncio.get_running_loop().create_task(reading, name="read", context=Context())
+        self._reads.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
+        self._reads.discard(task)
+        if not task.cancelled():
+            task.exception()  # heard, also when nobody waits for it any more
+
+    async def _finish_reading(self) -> None:
+        if self._reads:
+            await asyncio.wait(self._reads, timeout=READ_BUDGET)
