@@ -23,6 +23,15 @@ class Talker(BaseDaemon):
             await self.sleep(3600)
 
 
+@daemon("grumbler")
+class Grumbler(BaseDaemon):
+    """Reports an error and sleeps."""
+
+    async def run(self) -> None:
+        await self.report_error("ERR_SHELF_FULL", "The shelf is full.")
+        await self.sleep(3600)
+
+
 class EchoArgs(BaseModel):
     """What to give back."""
 

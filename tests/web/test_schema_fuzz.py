@@ -37,13 +37,17 @@ CHECKS = [
     negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
-    negative_data_rejection,
 ]
 AT_NIGHT = {"kind": "cron", "expression": "30 3 * * *", "zone": "UTC", "action": "create_job", "job_type": "echo"}
+DEAF = {"kind": "webhook", "url": "http://127.0.0.1:9/", "events": [], "zone": "UTC"}
+"""Nobody listens there, and nothing is to be told."""
 LIKELY = {
     "/api/schedules": {"name": "weekly", **AT_NIGHT, "args": None, "daemon_name": None},
     "/api/schedules/{name}": {**AT_NIGHT, "args": None, "daemon_name": None, "revision": None},
     "/api/schedules/preview": {"kind": "cron", "expression": "30 3 * * *", "zone": "UTC"},
+    "/api/daemons/{name}/failures/retry": {"code": "ERR_NOT_AN_IMAGE"},
+    "/api/notifications/targets": {"name": "barn", **DEAF},
+    "/api/notifications/targets/{name}": {"url": "http://127.0.0.1:9/", "zone": "UTC"},
     "/api/daemons": {"type": "talker", "configuration": {"sentence": "hello"}},
     "/api/daemons/{name}": {"configuration": {"sentence": "hello"}, "configuration_revision": None},
     "/api/jobs": {"type": "echo", "args": {"text": "hello"}},
@@ -68,8 +72,8 @@ class Deck:
     url: str
     tokens: dict[str, str]
     document: dict[str, Any]
-    known: dict[str, list[str]]
-    """Names and ids that exist, by the path they are of."""
+    known: list[tuple[str, str, list[str]]]
+    """Names and ids that exist: the beginning of a path, the parameter in it; of several that fit the last counts."""
     session: requests.Session = field(default_factory=requests.Session)
     answers: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     """The statuses that each call was answered with."""
@@ -91,9 +95,10 @@ def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deck]:
     tokens = {role.value: runner.json("token", "add", role.value, "--role", role.value)["secret"] for role in Role}
     pictures = tmp_path_factory.mktemp("pictures")
     Image.new("RGB", (8, 8)).save(pictures / "one.png")
+    (pictures / "text.png").write_text("not a picture")
     with runner.serving("--describe", str(pictures)) as serving, requests.Session() as session:
         session.trust_env = False
-        deck = Deck(serving.url, {**tokens, "nobody": "wrong"}, {}, {}, session)
+        deck = Deck(serving.url, {**tokens, "nobody": "wrong"}, {}, [], session)
         fill(deck)
         deck.document = deck.ask("GET", "/api/openapi.json")
         yield deck
@@ -106,29 +111,48 @@ def fill(deck: Deck) -> None:
     for name in ("second", "spare"):
         deck.ask("POST", "/api/daemons", json={"type": "talker", "name": name, "enabled": name == "second"})
     deck.ask("POST", "/api/daemons/talker/start")
-    jobs = [deck.ask("POST", "/api/jobs", json={"type": type})["id"] for type in ("echo", "wait", "ask", "ask")]
+    jobs = [deck.ask("POST", "/api/jobs", json={"type": type})["id"] for type in ("echo", "wait", "ask", "ask", "wait")]
     deck.ask("POST", "/api/tokens", json={"name": "spare"})
     for name in ("nightly", "hourly"):
         deck.ask("POST", "/api/schedules", json={"name": name, **AT_NIGHT})
     for name in ("ana", "ben"):
         deck.ask("POST", "/api/users", json={"name": name, "password": "correct horse battery"})
-    deck.known = {
-        "/api/daemons/": ["talker", "second", "spare"],
-        "/api/jobs/": jobs[:2],  # the others wait for an answer
-        "/api/questions/": ids_of(deck, "/api/questions", 2),
-        "/api/descriptions/": ids_of(deck, "/api/descriptions", 1),
-        "/api/schedules/": ["nightly", "hourly"],
-        "/api/tokens/": ["spare"],
-        "/api/users/": ["ana", "ben"],
-    }
+    deck.ask("POST", "/api/daemons/grumbler/start")
+    for name in ("desk", "shed"):
+        deck.ask("POST", "/api/notifications/targets", json={"name": name, **DEAF})
+    operation = deck.ask("POST", "/api/jobs/bulk", json={"action": "cancel", "ids": jobs[-1:]})["id"]
+    described = next(
+        row["name"] for row in deck.ask("GET", "/api/daemons")["items"] if row["type"] == "describe_images"
+    )
+    failed = next(group for group in listed(deck, f"/api/daemons/{described}/failures", 1) if group["items"])
+    deck.known = [
+        ("/api/daemons/", "name", ["talker", "second", "spare"]),
+        ("/api/daemons/{name}/errors", "name", ["grumbler"]),
+        ("/api/daemons/{name}/errors", "id", ids_of(deck, "/api/daemons/grumbler/errors", 1)),
+        ("/api/daemons/{name}/failures", "name", [described]),
+        ("/api/daemons/{name}/failures", "id", [item["id"] for item in failed["items"]]),
+        ("/api/jobs/", "id", jobs[:2]),  # the others wait for an answer
+        ("/api/operations/", "id", [operation]),
+        ("/api/questions/", "id", ids_of(deck, "/api/questions", 2)),
+        ("/api/descriptions/", "id", ids_of(deck, "/api/descriptions", 1)),
+        ("/api/notifications/", "name", ["desk", "shed"]),
+        ("/api/schedules/", "name", ["nightly", "hourly"]),
+        ("/api/tokens/", "name", ["spare"]),
+        ("/api/users/", "name", ["ana", "ben"]),
+    ]
 
 
 def ids_of(deck: Deck, path: str, count: int) -> list[str]:
-    """Return the ids of a list once it has `count` items: daemons and jobs make them in their own time."""
+    """Return the ids of a list once it has `count` items."""
+    return [item["id"] for item in listed(deck, path, count)]
+
+
+def listed(deck: Deck, path: str, count: int) -> list[dict[str, Any]]:
+    """Return a list once it has `count` items: daemons and jobs make them in their own time."""
     deadline = SystemClock().monotonic() + SECONDS
     while len(items := deck.ask("GET", path)["items"]) < count:
         assert SystemClock().monotonic() < deadline, f"{path} holds only {items}"
-    return [item["id"] for item in items]
+    return list(items)
 
 
 @pytest.mark.timeout(120)
@@ -188,10 +212,9 @@ def complaint_of(deck: Deck, operation: Any, mode: GenerationMode) -> str | None
 
 def make_likely(deck: Deck, case: schemathesis.Case, draw: st.DataObject) -> None:
     """Put names that exist where chance would never find them, now and then."""
-    for place, names in deck.known.items():
-        if case.path.startswith(place + "{"):
-            for parameter, value in list(case.path_parameters.items()):
-                case.path_parameters[parameter] = draw.draw(st.sampled_from([*names, value]))
+    known = {parameter: names for place, parameter, names in deck.known if case.path.startswith(place)}
+    for parameter, value in list(case.path_parameters.items()):
+        case.path_parameters[parameter] = draw.draw(st.sampled_from([*known.get(parameter, []), value]))
     if isinstance(case.query, dict) and "cursor" in case.query and draw.draw(st.booleans()):
         del case.query["cursor"]
     if isinstance(case.body, dict) and case.path in LIKELY and draw.draw(st.booleans()):

@@ -19,6 +19,8 @@ from web.parsing import Body, NoBody, NoQuery, Query, read_body, read_query
 from web.security import SAFE_METHODS
 
 Handler = Callable[..., Awaitable[Response]]
+TEXT = {"type": "string"}
+"""The schema of a file that is no JSON."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Call:
     status: int = 200
     also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     """What it answers under another status, which is no refusal."""
-    media_type: str = "application/json"
+    files: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """The kinds of file it answers with, and the schema of each, where that is no model."""
     headers: Sequence[dict[str, Any]] = ()
     """Request headers it heeds, as the schema describes parameters."""
     command: str | None = None

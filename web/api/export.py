@@ -14,7 +14,7 @@ from daemons.jobs.filters import JobFilter
 from daemons.jobs.lists import LIMIT_MOST
 from daemons.jobs.query import QUERY_CHARACTERS
 from daemons.values import Job
-from web.api.calls import Call
+from web.api.calls import TEXT, Call
 from web.context import service
 from web.encoding import encode
 from web.masks import shown_job
@@ -94,7 +94,7 @@ CALLS = [
         "/api/jobs/export",
         export_jobs,
         "All jobs that match, as a file.",
-        media_type="text/csv",
+        files={"text/csv": TEXT, "application/json": {"type": "array", "items": {"type": "object"}}},
         command="daemondeck jobs export",
     ),
 ]

@@ -11,7 +11,7 @@ from daemons.logs import Scrubber
 from daemons.states import LogLevel
 from daemons.values import DaemonRow, LogLine
 from web.api import shapes
-from web.api.calls import Call
+from web.api.calls import TEXT, Call
 from web.api.paging import LIMIT_MOST, next_id
 from web.context import service
 from web.encoding import Listing
@@ -128,7 +128,7 @@ CALLS = [
         "/api/daemons/{name}/logs/download",
         download_logs,
         "Its whole log as text, secrets masked.",
-        media_type="text/plain",
+        files={"text/plain": TEXT},
         command="daemondeck logs {name}",
     ),
     Call("GET", "/api/jobs/{id}/logs", get_job_logs, "Its log lines.", shapes.LogPage, command="daemondeck logs {id}"),
@@ -137,7 +137,7 @@ CALLS = [
         "/api/jobs/{id}/logs/download",
         download_job_logs,
         "Its whole log as text, secrets masked.",
-        media_type="text/plain",
+        files={"text/plain": TEXT},
         command="daemondeck logs {id}",
     ),
 ]

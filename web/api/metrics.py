@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daemons.states import DaemonState
-from web.api.calls import Call
+from web.api.calls import TEXT, Call
 from web.context import Context, context_of
 
 MEDIA_TYPE = "text/plain"
@@ -94,4 +94,4 @@ async def get_metrics(request: Request) -> Response:
     return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
 
-CALLS = [Call("GET", "/metrics", get_metrics, "Figures for Prometheus.", None, media_type=MEDIA_TYPE)]
+CALLS = [Call("GET", "/metrics", get_metrics, "Figures for Prometheus.", None, files={MEDIA_TYPE: TEXT})]

@@ -122,8 +122,9 @@ def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _answer(call: Call, names: dict[type[BaseModel], str]) -> dict[str, Any]:
-    if call.media_type != "application/json":
-        return {"description": call.summary, "content": {call.media_type: {"schema": {"type": "string"}}}}
+    if call.files:
+        content = {kind: {"schema": schema} for kind, schema in call.files.items()}
+        return {"description": call.summary, "content": content}
     if call.answer is None:
         return {"description": "Done." if call.status == 204 else call.summary}
     return {"description": call.summary, "content": _content({"$ref": names[call.answer]})}

@@ -12,7 +12,7 @@ from daemons.errors import Invalid
 from daemons.log_level import LONGEST
 from daemons.values import Page
 from web.api import shapes
-from web.api.calls import Call
+from web.api.calls import TEXT, Call
 from web.api.paging import ListQuery, cursor_of, place_of
 from web.context import context_of, own_address, service
 from web.encoding import JsonResponse, Listing
@@ -193,7 +193,7 @@ CALLS = [
         "/api/system/diagnostics",
         get_diagnostics,
         "A zip with what helps others to understand this deck, secrets masked.",
-        media_type="application/zip",
+        files={"application/zip": TEXT},
         command="daemondeck diag",
         needs=Role.ADMIN,
     ),
