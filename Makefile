@@ -6,6 +6,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A process for each core; one that has nothing left takes from another.
+PYTEST := $(BIN)/python -m pytest -n logical --dist worksteal
 # `value`: a dollar sign in a folder's name is not a make variable.
 export DESCRIBED := $(value DIR)
 
@@ -37,9 +39,9 @@ run: install
 
 # Two calls: Playwright's synchronous pages and pytest-asyncio do not share a process.
 test: .venv/installed-for-tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 	@.ci/programs
-	$(BIN)/python -m pytest tests/browser -rs
+	$(PYTEST) tests/browser -rs
 
 check: .venv/installed-for-tests
 	$(BIN)/ruff check .

@@ -190,7 +190,9 @@ class EndsConformance:
         assert len((await deck.jobs.get(kept.id)).result) == 1_048_574
         assert refused.error and refused.error.code == "ERR_RESULT_NOT_JSON"
 
-    @pytest.mark.parametrize("value", [float("nan"), object(), {1: 2}, "\ud800", b"bytes"], ids=repr)
+    @pytest.mark.parametrize(
+        "value", [float("nan"), object(), {1: 2}, "\ud800", b"bytes"], ids=lambda value: type(value).__name__
+    )
     async def test_a_result_that_is_not_json_fails_the_job_at_once(self, deck: JobDeck, value: object) -> None:
         @job("odd")
         async def odd(ctx: JobContext) -> object:
