@@ -23,8 +23,8 @@ logger = structlog.get_logger(__name__)
 
 PACE_SECONDS = 0.25
 """The time between two frames of rows when there is always something to tell."""
-SAVED_SECONDS = 0.75
-"""Of that, what a quiet while saves up: three frames go out at once, so that a lone change does not wait."""
+SAVED_SECONDS = 2.5
+"""Of that, what a quiet while saves up: ten frames go out at once, so that a few changes a second do not wait."""
 CHANGES_AT_ONCE = 100
 """More changes than this in one frame's time are one `resync`: reading the page again costs less than drawing them."""
 RESYNC_SECONDS = 1.0

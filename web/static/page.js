@@ -6,6 +6,7 @@
   let seen = Date.now(), checked = seen, offline = false, ended = false, reload = null;
   let known = null, moved = new Set();  // the rows there were when the deck was lost, and how many changed state meanwhile
   const fresh = new Set();  // the rows of the frame that is being drawn
+  let shifted = false;  // one of them is in another state than before
   const rows = () => new Set([...document.querySelectorAll("main [data-rev][id]")].map(({ id }) => id));
 
   function tell(text, kind = "") {
@@ -14,10 +15,11 @@
   }
 
   function show(parts) {
-    for (const tally of document.querySelectorAll("[data-tally]")) {
+    if (!parts || shifted) for (const tally of document.querySelectorAll("[data-tally]")) {
       const number = String(document.querySelectorAll(`.daemon[data-state=${tally.dataset.tally}]`).length || "");
       if (tally.textContent !== number) tally.textContent = number;
     }
+    shifted = false;
     signals.write(offline);
     times.write(offline, parts);
   }
@@ -93,6 +95,7 @@
   function changed(old, { dataset }, byReading) {
     if (!byReading) fresh.add(old);
     const hasMoved = old.dataset.state !== dataset.state;
+    shifted ||= hasMoved;
     if (hasMoved && known) moved.add(old.id.replace(/^[a-z]+-/, ""));  // a row and its details are one
     else if (hasMoved && dataset.say) at("announcer").textContent = dataset.say;
     // The same revision once more: something beside it has changed, such as the list of what was refused.
@@ -125,6 +128,7 @@
     fresh.clear();
     log.follow();
   });
+  document.addEventListener("contentvisibilityautostatechange", ({ target, skipped }) => skipped || times.write(offline, [target]), true);
   at("banner-dismiss").addEventListener("click", () => tell(""));
   at("banner-retry").addEventListener("click", transport.retry);
   setInterval(() => {

@@ -8,7 +8,7 @@ const times = (() => {
   const minute = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", timeZoneName: "short" });
   const length = (unit) => new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "short" });
   const lengths = Object.fromEntries(steps.map(([unit]) => [unit, length(unit)]));  // made once: making costs more than using
-  let skew = 0;  // how far this machine's clock is ahead of the server's, in ms
+  let ticks = 0, skew = 0;  // how far this machine's clock is ahead of the server's, in ms
 
   const clock = (at) => (new Date(at).toDateString() === new Date().toDateString() ? today : dated).format(at);
 
@@ -29,8 +29,8 @@ const times = (() => {
     return seconds > -1 ? say("justNow") : away(seconds);
   }
 
-  function write(frozen, parts = [document]) {
-    for (const part of parts) part.querySelectorAll("time[data-as]").forEach((time) => writeOne(time, frozen));
+  function write(frozen, parts = [document], wanted = () => true) {
+    for (const part of parts) for (const time of part.querySelectorAll("time[data-as]")) if (wanted(time)) writeOne(time, frozen);
   }
 
   function writeOne(time, frozen) {
@@ -38,14 +38,21 @@ const times = (() => {
     const text = shown(time, at, seconds, frozen), late = !frozen && -seconds > (time.dataset.late ?? Infinity);
     if (time.textContent !== text) time.textContent = text;
     if (time.classList.contains("late") !== late) time.classList.toggle("late", late);
-    if (!time.title) time.title = `${zoned.format(at)} · ${time.dateTime}`;
   }
 
+  // Of hundreds of rows a few are in sight: the others are written when they come into it, and now and then.
   function tick(frozen) {
-    write(frozen);
+    const all = ticks++ % 10 === 0;
+    write(frozen, [document], (time) => all || time.checkVisibility({ contentVisibilityAuto: true }));
     const bar = document.getElementById("clock"), now = minute.format();
     if (bar && bar.textContent !== now) { bar.hidden = false; bar.textContent = now; }
   }
+
+  // Written when somebody points at it: hundreds of times change every few seconds, one is asked about.
+  document.addEventListener("pointerover", ({ target }) => {
+    const time = target.closest?.("time[data-as]");
+    if (time) time.title = `${zoned.format(Date.parse(time.dateTime))} · ${time.dateTime}`;
+  });
 
   return { clock, write, tick, serverIs: (moment) => { skew = Date.now() - Date.parse(moment); } };
 })();

@@ -3,13 +3,15 @@
 // `resync()` reads this page again. It calls on.alive(moment), on.live(), on.polled(), on.lost(code), on.frame(frame), on.changed(old, new).
 const transport = (() => {
   const POLL = 5000, REFUSALS = 2;
+  const PIECE = /<hx-partial id='([^']+)'.*?<\/hx-partial>/gs;
+  let selecting = false;  // asking the selection itself would lay the page out anew
   let on, connection, boot, abort, fetching, polling, greeted = false, refusals = 0, missed = false;
 
   htmx.registerExtension("rev", {
     htmx_before_morph_node(old, { newNode }) {
       if (!old.dataset?.rev) return true;
       if (+newNode.dataset?.rev < +old.dataset.rev) return false;
-      if (!getSelection().isCollapsed && getSelection().containsNode(old, true)) return !(missed = true);
+      if (selecting && getSelection().containsNode(old, true)) return !(missed = true);
       on.changed(old, newNode, Boolean(fetching));
       return true;
     },
@@ -75,9 +77,14 @@ const transport = (() => {
     if (frame.type === "hello") hello(frame);
     if (frame.type === "hello" || frame.type === "resync") resync();
     // Nothing may be drawn between the page being written on the server and its arrival here: it would be lost.
-    if (fetching) event.detail.waitUntil(fetching);
-    Promise.resolve(fetching).then(() => on.frame(frame));
+    event.detail.waitUntil(Promise.resolve(fetching).then(() => {
+      on.frame(frame);
+      if (frame.content !== undefined) event.detail.message.data = JSON.stringify({ content: shown(frame.content) });
+    }));
   }
+
+  // What this page does not show need not be parsed.
+  const shown = (content) => content.replace(PIECE, (piece, id) => document.getElementById(id) ? piece : "") || undefined;
 
   function closed({ detail: { code } }) {
     if (greeted) abort?.abort();
@@ -94,7 +101,8 @@ const transport = (() => {
     document.addEventListener("htmx:ws:before:message:incoming", receive);
     document.addEventListener("htmx:ws:close", closed);
     document.addEventListener("selectionchange", () => {
-      if (missed && getSelection().isCollapsed) { missed = false; resync(); }
+      selecting = !getSelection().isCollapsed;
+      if (missed && !selecting) { missed = false; resync(); }
     });
   }
 
