@@ -55,6 +55,7 @@ from web.pages import notifications as notification_pages
 from web.pages import operations as operation_pages
 from web.pages import schedules as schedule_pages
 from web.pages import system as system_pages
+from web.pages import types as type_pages
 from web.pages.live import live_socket
 from web.problems import Failures, answer_error, answer_http_error
 from web.proxies import Proxies, Voucher
@@ -102,6 +103,7 @@ PAGES: list[BaseRoute] = [
     *daemon_page.ROUTES,
     *daemon_metrics.ROUTES,
     *daemon_settings.ROUTES,
+    *type_pages.ROUTES,
     *job_list_pages.ROUTES,
     *operation_pages.ROUTES,
     *job_pages.ROUTES,

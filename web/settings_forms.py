@@ -43,7 +43,7 @@ class OptionsForm:
             self.value: dict[str, Any] = options.model_dump(mode="json")
         except DaemonError as error:
             # A value that is not valid any more: the form shows it, to be corrected.
-            self.errors = _by_option(error, self._described)
+            self.errors = by_option(error, self._described)
             self._sources = dict.fromkeys(row.configuration, "row")
             self.value = {**self._base, **row.shown_configuration, **settings.daemon_overrides(row.name)}
 
@@ -81,7 +81,7 @@ class OptionsForm:
         try:
             self._registry.effective(replace(self.row, configuration=self.configuration(read.value)), self._settings)
         except DaemonError as error:
-            return Read(read.value, _by_option(error, self._described))
+            return Read(read.value, by_option(error, self._described))
         return read
 
     def configuration(self, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class OptionsForm:
         return " ".join(word for word in words if word)
 
 
-def _by_option(error: DaemonError, known: Mapping[str, Any]) -> dict[str, str]:
+def by_option(error: DaemonError, known: Mapping[str, Any]) -> dict[str, str]:
     """Return what is wrong by option; what belongs to none stands beside the first."""
     problems: Mapping[str, str] = getattr(error, "problems", {})
     found = {name: said for name, said in problems.items() if name in known}

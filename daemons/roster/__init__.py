@@ -100,16 +100,21 @@ class Roster:
 
         def unit(tx: Transaction) -> None:
             row = self._locked(tx, name)
-            if row.name == row.type and row.type in self._types:
-                raise Conflict(
-                    "The first instance of a type cannot be removed.", code="ERR_FIRST_OF_TYPE", remedy="Disable it."
-                )
-            if row.state.is_live or row.desired is Desired.ON:
-                raise Conflict("The daemon is not stopped.", code="ERR_DAEMON_RUNNING", remedy="Stop it first.")
+            if problem := self.why_it_stays(row):
+                raise problem
             tx.execute(delete(DaemonTable).where(DaemonTable.id == row.id))
             tx.announce(DaemonRemoved(row.id, row.name))
 
         await self._database.write(unit)
+
+    def why_it_stays(self, row: DaemonRow) -> Conflict | None:
+        """Return why a daemon cannot be removed now, or None."""
+        if row.name == row.type and row.type in self._types:
+            message = "The first instance of a type cannot be removed."
+            return Conflict(message, code="ERR_FIRST_OF_TYPE", remedy="Disable it.")
+        if row.state.is_live or row.desired is Desired.ON:
+            return Conflict("The daemon is not stopped.", code="ERR_DAEMON_RUNNING", remedy="Stop it first.")
+        return None
 
     async def start(self, name: str, *, reason: str | None = None) -> DaemonRow:
         """Ask for a run. On a failed, finished or backing-off daemon it is also a reset. Raises DaemonDisabled."""

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from daemons.errors import Invalid, UnknownName
 from daemons.roster import StaleConfiguration
 from daemons.values import Daemon
-from web.context import service
+from web.context import service, templates, viewer
 from web.pages.daemon import daemon_of, tab
 from web.pages.forms import Form, back_to
 from web.parsing import NoQuery, read_form, read_query
@@ -68,6 +68,19 @@ async def switch(request: Request) -> Response:
         daemon.name, enabled="enabled" in ticked, auto_start="auto_start" in ticked, vital="vital" in ticked
     )
     return back_to(request, f"/daemons/{daemon.name}/settings")
+
+
+async def show_removal(request: Request) -> Response:
+    """What goes with the daemon, or why it has to stay for now."""
+    read_query(request, NoQuery)
+    daemon = daemon_of(request)
+    stands = service(request).roster.why_it_stays(daemon.row)
+    return templates(request).page("pages/remove_daemon.html", viewer=viewer(request), daemon=daemon, stands=stands)
+
+
+async def remove(request: Request) -> Response:
+    await service(request).roster.remove(daemon_of(request).name)
+    return back_to(request, "/daemons")
 
 
 async def _save(
@@ -129,6 +142,11 @@ def _revision(text: str) -> int:
 
 FORMS = [
     Form("/daemons/{name}/settings", change_settings, "PATCH /api/daemons/{name}"),
+    Form("/daemons/{name}/remove", remove, "DELETE /api/daemons/{name}"),
     Form("/daemons/{name}/switches", switch, "PATCH /api/daemons/{name}"),
 ]
-ROUTES = [Route("/daemons/{name}/settings", show_settings), *(form.route() for form in FORMS)]
+ROUTES = [
+    Route("/daemons/{name}/settings", show_settings),
+    Route("/daemons/{name}/remove", show_removal),
+    *(form.route() for form in FORMS),
+]

@@ -140,6 +140,7 @@
   }, 1000);
   at("chip").textContent = say("connecting");
   show();
+  times.tick(false);
   transport.start({
     alive: (moment) => { if (!known) seen = Date.now(); checked = Date.now(); times.serverIs(moment); },
     live: () => back("live"), polled: () => back("polling"),
