@@ -256,9 +256,10 @@ class Operations:
     async def work(self, operation_id: str) -> None:
         """Do one slice of an operation, as many jobs as fit into the time."""
         seconds = await self._database.write(partial(self._work, operation_id, self._slice))
-        if seconds > SLICE_SECONDS / 2:
+        # Well below the limit: a commit, and whatever else the machine does, comes on top.
+        if seconds > SLICE_SECONDS / 3:
             self._slice = max(5, self._slice // 2)
-        elif seconds < SLICE_SECONDS / 6:
+        elif seconds < SLICE_SECONDS / 8:
             self._slice = min(SLICE_MOST, self._slice * 2)
         # Between two slices everybody else has a turn.
         await self._clock.breathe(0.001)

@@ -1,11 +1,12 @@
 """Questions about jobs, as people type them."""
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import case, text, update
+from sqlalchemy.dialects import sqlite
 
 from daemons.database import Database
 from daemons.jobs import Jobs
-from daemons.jobs.filters import COUNTED, JobFilter
+from daemons.jobs.filters import COUNTED, JobFilter, tally_of
 from daemons.jobs.query import KEYS, BadQuery, JobQuery, Term, parse
 from daemons.jobs.rows import JOBS
 from daemons.states import JobState
@@ -103,6 +104,31 @@ async def test_the_database_finds_what_is_asked_for(database: Database, clock: F
     assert await ask("state:failed -state:failed") == []
     assert await ask("job-00 state:completed") == ["1"]
     assert await ask("cop") == ["4", "2"]
+
+
+async def test_jobs_with_a_code_come_newest_first_whatever_their_state_is(database: Database, clock: FakeClock) -> None:
+    await store(database, *(new(number) for number in range(1, 7)))
+    of_state = case((JOBS.c.number % 2 == 0, "failed"), else_="cancelled")
+    await database.write(lambda tx: tx.execute(update(JOBS).values(error_code="ERR_AWAY", state=of_state)))
+    jobs, chosen = Jobs(database, clock), JobFilter(q="code:ERR_AWAY")
+
+    first = await jobs.list(chosen, limit=4)
+    rest = await jobs.list(chosen, cursor=first.next, limit=4)
+
+    assert [job.id[-1] for job in (*first.items, *rest.items)] == ["6", "5", "4", "3", "2", "1"]
+    assert await jobs.tally(chosen) == {JobState.FAILED: 3, JobState.CANCELLED: 3}
+
+
+@pytest.mark.databases("sqlite")
+async def test_jobs_with_a_code_are_counted_without_a_look_at_each(database: Database, clock: FakeClock) -> None:
+    statement = tally_of(JobFilter(q="state:failed code:ERR_AWAY since:1h"), clock.now())
+    spelled = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+
+    plan = await database.fetch(text(f"EXPLAIN QUERY PLAN {spelled}".replace(":", "\\:")))
+
+    steps = [row.detail for row in plan if " jobs " in row.detail]
+    assert len(steps) == len(JobState)
+    assert all("USING COVERING INDEX ix_jobs_error_code_state_number" in step for step in steps)
 
 
 async def test_jobs_are_counted_by_state_whichever_state_is_asked_for(database: Database, clock: FakeClock) -> None:

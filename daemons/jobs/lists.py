@@ -49,7 +49,13 @@ def page_of(chosen: JobFilter, sort: str, cursor: str | None, limit: int, now: d
         conditions.append(_J.finished_at.is_not(None))
     if cursor is not None:
         conditions.append(_beyond(order, _read_cursor(cursor, sort)))
-    return _ordered(_first_of_each_state(chosen.all_states, conditions, order, limit + 1), order, limit + 1)
+    return _ordered(_first_of_each_state(_states_of(chosen), conditions, order, limit + 1), order, limit + 1)
+
+
+def _states_of(chosen: JobFilter) -> list[JobState] | None:
+    # The index of jobs with a code is in the order of each state.
+    has_code = any(term.key == "code" and not term.is_negated for term in chosen.query.terms)
+    return [*JobState] if has_code and chosen.all_states is None else chosen.all_states
 
 
 def _first_of_each_state(

@@ -80,10 +80,13 @@ class JobTable(Base):
         Index("ix_jobs_type_number", "type", "number"),
         Index("ix_jobs_daemon_id_number", "daemon_id", "number"),
         Index("ix_jobs_parent_id", "parent_id"),
+        # The time of creation stands in it so that jobs with a code are counted without a look at each of them.
         Index(
-            "ix_jobs_error_code_number",
+            "ix_jobs_error_code_state_number",
             "error_code",
+            "state",
             "number",
+            "created_at",
             sqlite_where=text("error_code IS NOT NULL"),
             postgresql_where=text("error_code IS NOT NULL"),
         ),

@@ -28,9 +28,8 @@ def upgrade() -> None:
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     code = "json_extract(error, '$.code')" if is_sqlite else "error ->> 'code'"
     op.execute(f"UPDATE jobs SET error_code = substr({code}, 1, 100) WHERE error IS NOT NULL")  # noqa: S608 - ours
-    op.create_index(
-        "ix_jobs_error_code_number", "jobs", ["error_code", "number"], **only_where("error_code IS NOT NULL")
-    )
+    with_code = ["error_code", "state", "number", "created_at"]
+    op.create_index("ix_jobs_error_code_state_number", "jobs", with_code, **only_where("error_code IS NOT NULL"))
     op.create_index("ix_jobs_created_at", "jobs", ["created_at"])
     op.create_table(
         "operations",
@@ -238,7 +237,7 @@ def downgrade() -> None:
     ):
         op.drop_table(table)
     op.drop_index("ix_jobs_created_at", "jobs")
-    op.drop_index("ix_jobs_error_code_number", "jobs")
+    op.drop_index("ix_jobs_error_code_state_number", "jobs")
     op.drop_column("jobs", "error_code")
     op.drop_index("ix_audit_at", "audit")
     op.drop_column("sessions", "origin")
