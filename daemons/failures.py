@@ -9,11 +9,14 @@ from typing import Any
 from sqlalchemy import func, select
 
 from daemons.database import Database
-from daemons.errors import DaemonError, NotFound
-from daemons.jobs.rows import JOB_COLUMNS, JOBS, failed_with, job_of
+from daemons.errors import DaemonError, Invalid, NotFound
+from daemons.jobs.filters import JobFilter
+from daemons.jobs.rows import JOB_COLUMNS, JOBS, failed_with_a_code, job_of
+from daemons.operations import Operation, Operations
 from daemons.options import ConfiguredOptions, DaemonOptions
 from daemons.orders import Orders
 from daemons.registry import Registry
+from daemons.states import JobState
 from daemons.values import DaemonRow, Job, JsonValue
 from daemons.workflow import FailedItem, Items, Keepers
 
@@ -71,26 +74,39 @@ class FailureGroup:
 class Retried:
     """What is tried again."""
 
-    jobs: list[str]
+    operation: Operation | None
+    """It queues the jobs again."""
     items: int
     item_job: Job | None
 
     def as_dict(self) -> dict[str, JsonValue]:
         """Return the answer of the HTTP API."""
-        return {"jobs": self.jobs, "items": self.items, "job_id": self.item_job.id if self.item_job else None}
+        return {
+            "jobs": self.operation.total if self.operation else 0,
+            "operation_id": self.operation.id if self.operation else None,
+            "items": self.items,
+            "job_id": self.item_job.id if self.item_job else None,
+        }
 
 
 class Failures:
     """Lists what failed, and has it tried again."""
 
     def __init__(
-        self, database: Database, registry: Registry, settings: ConfiguredOptions, keepers: Keepers, orders: Orders
+        self,
+        database: Database,
+        registry: Registry,
+        settings: ConfiguredOptions,
+        keepers: Keepers,
+        orders: Orders,
+        operations: Operations,
     ) -> None:
         self._database = database
         self._registry = registry
         self._settings = settings
         self._keepers = keepers
         self._orders = orders
+        self._operations = operations
 
     async def groups(self, row: DaemonRow) -> list[FailureGroup]:
         """Return what failed of a daemon's work and was not mended since, newest first."""
@@ -105,14 +121,20 @@ class Failures:
             group.seen(found.first_at, found.last_at)
         return sorted(groups.values(), key=lambda group: (group.last_at is not None, group.last_at), reverse=True)
 
-    async def retry(self, row: DaemonRow, code: str) -> Retried:
+    async def retry(self, row: DaemonRow, code: str, *, who: str) -> Retried:
         """Try again everything of a daemon that failed with `code`. Raises NotFound if nothing did."""
         ids = [item.id for item in await self._items(row) if item.error.code == code]
-        jobs = await self._orders.retry_failed(row.id, code)
-        if not ids and not jobs:
+        operation = await self._retry_jobs(JobFilter([JobState.FAILED], daemon=row.id, code=code), who)
+        if not ids and operation is None:
             raise NotFound(f"Nothing of {row.name} has failed with {code[:100]}.", code="ERR_NOTHING_FAILED")
         job = await self._again(row, ids, f"again {row.name} {code}") if ids else None
-        return Retried(jobs, len(ids), job)
+        return Retried(operation, len(ids), job)
+
+    async def _retry_jobs(self, chosen: JobFilter, who: str) -> Operation | None:
+        try:
+            return await self._operations.begin("retry", who=who, chosen=chosen)
+        except Invalid:
+            return None  # no job, but single things
 
     async def retry_item(self, row: DaemonRow, item_id: str) -> Job:
         """Try one thing again, and nothing else. Raises NotFound."""
@@ -146,7 +168,7 @@ class Failures:
         ended = [do(_J.finished_at, type_=_J.finished_at.type) for do in (func.min, func.max)]
         counted = (
             select(_J.error_code, jobs, last, ended[0].label("first_at"), ended[1].label("last_at"))
-            .where(*failed_with(daemon_id))
+            .where(*failed_with_a_code(daemon_id))
             .group_by(_J.error_code)
             .order_by(last.desc())
             .limit(CODES_MOST)

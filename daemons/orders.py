@@ -32,15 +32,13 @@ from daemons.jobs.requests import (
     retry,
     unknown_job,
 )
-from daemons.jobs.rows import IS_UNFINISHED, JOBS, Hold, failed_with, find
+from daemons.jobs.rows import IS_UNFINISHED, JOBS, Hold, find
 from daemons.journal import record_history
 from daemons.leases import check_lease, is_held
 from daemons.states import OnStop
 from daemons.values import DaemonRow, Job, JsonValue, Lease
 
 NAME_CHARACTERS = 255
-RETRIED_AT_ONCE = 200
-"""Jobs retried in one transaction: others have to write too."""
 POLL_SECONDS = 2.0
 """Between two looks at a job that may end in another process."""
 
@@ -198,24 +196,6 @@ class Orders:
             return job
 
         return await self._database.write(unit)
-
-    async def retry_failed(self, daemon_id: str, code: str) -> list[str]:
-        """Queue again every job of a daemon that has failed with `code` by now; return their ids."""
-        until = self._clock.now()
-        retried: list[str] = []
-
-        def unit(tx: Transaction) -> list[str]:
-            # What fails again meanwhile has ended later, and is left alone.
-            chosen = select(JOBS.c.id).where(*failed_with(daemon_id, code), JOBS.c.finished_at <= until)
-            ids = list(tx.execute(chosen.order_by(JOBS.c.number).limit(RETRIED_AT_ONCE)).scalars())
-            for job_id in ids:
-                job = retry(tx, job_id)
-                self._dispatcher.offer(tx, job.id, job.attempt)
-            return ids
-
-        while part := await self._database.write(unit):
-            retried += part
-        return retried
 
     async def run_next(self, job_id: str) -> Job:
         """Have a queued job run before all others of its lane. Raises NotFound, Conflict if it is not queued."""

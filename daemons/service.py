@@ -102,11 +102,11 @@ class Service:
         self.statistics = Statistics(self.database, clock)
         dispatcher = EmbeddedDispatcher(self.bus)
         self.orders = Orders(self.registry, self.jobs, dispatcher, self.database, clock, self.bus)
-        self.failures = Failures(self.database, self.registry, settings, self.keepers, self.orders)
+        self.operations = Operations(self.database, clock, self.orders)
+        self.failures = Failures(self.database, self.registry, settings, self.keepers, self.orders, self.operations)
         self.schedules = Schedules(self.database)
         self.scheduler = Scheduler(self.schedules, self.orders, self.roster, self.database, clock, self.bus)
         self.views = Views(self.database, clock)
-        self.operations = Operations(self.database, clock, self.orders)
         self.executor = Executor(
             self.registry,
             self.jobs,

@@ -1,15 +1,19 @@
 """What failed, by code, and trying it again: jobs of one daemon only, the same on every database."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from daemons.bus import Bus
 from daemons.database import Database
 from daemons.dispatch.embedded import EmbeddedDispatcher
 from daemons.errors import ErrorInfo, NotFound
+from daemons.events import ItemChanged
 from daemons.failures import Failures
 from daemons.jobs import Jobs, claims, ends, requests
 from daemons.jobs.outcomes import Completed, Ending, Failed
 from daemons.jobs.requests import NewJob
+from daemons.operations import Operations
 from daemons.orders import Orders
 from daemons.registry import Registry
 from daemons.roster import DeclaredType, Roster
@@ -18,6 +22,7 @@ from daemons.states import JobState
 from daemons.values import DaemonRow
 from daemons.workflow import Keepers
 from tests.fake_clock import FakeClock
+from tests.recorder import Recorder
 
 
 @pytest.fixture
@@ -28,10 +33,12 @@ async def rows(database: Database) -> list[DaemonRow]:
 
 
 @pytest.fixture
-def failures(database: Database, clock: FakeClock, bus: Bus) -> Failures:
+async def failures(database: Database, clock: FakeClock, bus: Bus) -> AsyncIterator[Failures]:
     registry = Registry()
     orders = Orders(registry, Jobs(database, clock), EmbeddedDispatcher(bus), database, clock, bus)
-    return Failures(database, registry, Settings(), Keepers([], database, clock), orders)
+    operations = Operations(database, clock, orders)
+    async with operations:
+        yield Failures(database, registry, Settings(), Keepers([], database, clock), orders, operations)
 
 
 async def do(database: Database, clock: FakeClock, row: DaemonRow | None, code: str | None) -> str:
@@ -64,19 +71,22 @@ async def test_jobs_that_failed_are_grouped_by_code_newest_first(
 
 
 async def test_a_group_is_tried_again_and_nothing_else(
-    database: Database, clock: FakeClock, rows: list[DaemonRow], failures: Failures
+    database: Database, clock: FakeClock, rows: list[DaemonRow], failures: Failures, events: Recorder
 ) -> None:
     wanted = [await do(database, clock, rows[0], "ERR_AWAY") for _ in range(3)]
     others = [await do(database, clock, row, code) for row, code in ((rows[0], "ERR_FULL"), (rows[1], "ERR_AWAY"))]
 
-    retried = await failures.retry(rows[0], "ERR_AWAY")
+    retried = await failures.retry(rows[0], "ERR_AWAY", who="Ana")
+    while (await events.next(ItemChanged)).data["finished_at"] is None:
+        pass
 
     jobs = Jobs(database, clock)
-    assert retried.jobs == wanted
+    assert retried.operation is not None
+    assert (retried.operation.total, retried.operation.who) == (3, "Ana")
     assert {(await jobs.get(job_id)).state for job_id in wanted} == {JobState.QUEUED}
     assert {(await jobs.get(job_id)).state for job_id in others} == {JobState.FAILED}
     assert [group.code for group in await failures.groups(rows[0])] == ["ERR_FULL"]
     with pytest.raises(NotFound):
-        await failures.retry(rows[0], "ERR_AWAY")
+        await failures.retry(rows[0], "ERR_AWAY", who="Ana")
     with pytest.raises(NotFound):
         await failures.retry_item(rows[0], "anything")

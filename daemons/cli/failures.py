@@ -38,7 +38,8 @@ def failures(
             note(options, f"Job {job['id']} tries it again.")
         elif retry is not None:
             done = deck.post(f"{place}/retry", {"code": retry})
-            note(options, f"{len(done['jobs'])} jobs and {done['items']} items of {name} are tried again.")
+            watched = f" (operation {done['operation_id']})" if done["operation_id"] else ""
+            note(options, f"{done['jobs']} jobs and {done['items']} items of {name} are tried again{watched}.")
         else:
             show(options, deck.get(place)["items"], COLUMNS, name="code")
 

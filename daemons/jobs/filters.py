@@ -28,6 +28,8 @@ class JobFilter:
     daemon: str | None = None
     """Id or name."""
     parent: str | None = None
+    code: str | None = None
+    """As it stands, where `code:` in a question takes it in capitals."""
     q: str | None = None
     """A question as people type it, see query.py; words alone are part of the id, type, key or daemon name."""
 
@@ -55,6 +57,8 @@ def conditions_of(chosen: JobFilter, now: datetime) -> list[ColumnElement[bool]]
         conditions.append(_of_daemons([chosen.daemon]))
     if chosen.parent is not None:
         conditions.append(_J.parent_id == chosen.parent)
+    if chosen.code is not None:
+        conditions.append(_with_code([chosen.code]))
     if query.text:
         texts = (_J.id, _J.type, _J.key, _J.daemon_name)
         conditions.append(or_(*(column.icontains(query.text, autoescape=True) for column in texts)))
@@ -103,11 +107,15 @@ def _of_daemons(names: Sequence[str]) -> ColumnElement[bool]:
     return or_(_J.daemon_id.in_(named), removed)
 
 
+def _with_code(codes: Sequence[str]) -> ColumnElement[bool]:
+    # Spelled out, so that the databases see that the index of jobs with a code covers the question.
+    return and_(_J.error_code.is_not(None), _J.error_code.in_(codes))
+
+
 _TERMS: dict[str, Callable[[Sequence[str], datetime], ColumnElement[bool]]] = {
     "type": lambda values, now: _J.type.in_(values),
     "daemon": lambda values, now: _of_daemons(values),
-    # Spelled out, so that the databases see that the index of jobs with a code covers the question.
-    "code": lambda values, now: and_(_J.error_code.is_not(None), _J.error_code.in_([v.upper() for v in values])),
+    "code": lambda values, now: _with_code([value.upper() for value in values]),
     "parent": lambda values, now: _J.parent_id.in_(values),
     "lane": lambda values, now: _J.lane.in_(values),
     "since": lambda values, now: _J.created_at >= moment(values[0], now),

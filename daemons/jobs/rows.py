@@ -120,12 +120,11 @@ def code_column(error: ErrorInfo | None) -> str | None:
     return error.code[:CODE_CHARACTERS] if error else None
 
 
-def failed_with(daemon_id: str, code: str | None = None) -> Sequence[ColumnElement[bool]]:
-    """Return what tells the failed jobs of a daemon, of all codes or one."""
+def failed_with_a_code(daemon_id: str) -> Sequence[ColumnElement[bool]]:
+    """Return what tells the jobs of a daemon that have failed, with a code."""
     # Looked for among what has failed: a daemon may have made a hundred thousand jobs that went well.
     of_daemon = func.coalesce(_J.daemon_id, "") == daemon_id
-    of_code = _J.error_code.is_not(None) if code is None else _J.error_code == code
-    return _J.state == JobState.FAILED.value, of_code, of_daemon
+    return _J.state == JobState.FAILED.value, _J.error_code.is_not(None), of_daemon
 
 
 class Hold(NamedTuple):

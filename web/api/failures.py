@@ -7,7 +7,7 @@ from starlette.responses import Response
 from daemons.values import DaemonRow
 from web.api import shapes
 from web.api.calls import Call
-from web.context import service
+from web.context import service, viewer
 from web.encoding import JsonResponse, Listing
 from web.parsing import Body
 
@@ -49,9 +49,10 @@ class FailurePage(shapes.Shape):
 
 
 class RetriedShape(shapes.Shape):
-    """The jobs that are tried again, and the job that tries the single things again."""
+    """How many jobs are tried again and by which operation, and the job that tries the single things again."""
 
-    jobs: list[str]
+    jobs: int
+    operation_id: str | None
     items: int
     job_id: str | None
 
@@ -62,7 +63,8 @@ async def list_failures(request: Request) -> Response:
 
 
 async def retry_failures(request: Request, body: RetryGroup) -> Response:
-    return JsonResponse((await service(request).failures.retry(_row(request), body.code)).as_dict(), 202)
+    retried = await service(request).failures.retry(_row(request), body.code, who=viewer(request).name)
+    return JsonResponse(retried.as_dict(), 202)
 
 
 async def retry_item(request: Request) -> Response:

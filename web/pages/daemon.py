@@ -202,8 +202,9 @@ async def resolve_error(request: Request) -> Response:
 async def retry_group(request: Request) -> Response:
     code = (await read_form(request, names=["code"])).get("code", "")
     daemon = daemon_of(request)
-    await service(request).failures.retry(daemon.row, code)
-    return back_to(request, f"/daemons/{daemon.name}/failures")
+    retried = await service(request).failures.retry(daemon.row, code, who=viewer(request).name)
+    shown = f"/operations/{retried.operation.id}" if retried.operation else f"/daemons/{daemon.name}/failures"
+    return back_to(request, shown)
 
 
 async def retry_item(request: Request) -> Response:

@@ -1,0 +1,45 @@
+"""What failed of a daemon, by code, as a page and as calls: tried again."""
+
+import httpx2
+from sqlalchemy import insert
+
+from daemons.jobs.rows import JOBS
+from daemons.service import Service
+from tests.web.test_many_jobs import until_over
+from web.api.failures import RetriedShape
+
+PAGE = "/daemons/talker/failures"
+
+
+async def fail(service: Service, code: str, count: int) -> list[str]:
+    """Store failed jobs of the talker; return their ids."""
+    daemon, now = service.board.get("talker"), service.clock.now()
+    row = {"type": "echo", "lane": "default", "state": "failed", "args": {}, "max_attempts": 1, "attempt": 1}
+    row |= {"on_stop": "continue", "run_after": now, "created_at": now, "started_at": now, "finished_at": now}
+    row |= {"daemon_id": daemon.id, "daemon_name": daemon.name, "error_code": code}
+    rows = [
+        {**row, "id": f"{code.lower()}-{n}", "error": {"code": code, "message": f"It went wrong: {code}."}}
+        for n in range(count)
+    ]
+    await service.database.write(lambda tx: tx.execute(insert(JOBS), rows).rowcount)
+    return [str(one["id"]) for one in rows]
+
+
+async def test_a_group_is_tried_again_where_one_sees_how_far_it_is(
+    browser: httpx2.AsyncClient, program: httpx2.AsyncClient, service: Service
+) -> None:
+    await fail(service, "ERR_AWAY", 3)
+    await fail(service, "ERR_Full", 2)
+
+    pressed = await browser.post(f"{PAGE}/retry", data={"code": "ERR_AWAY"})
+    operation = pressed.headers["location"].rsplit("/", 1)[1]
+    await until_over(service, operation)
+    page = await browser.get(pressed.headers["location"])
+    called = await program.post(f"/api{PAGE}/retry", json={"code": "ERR_Full"})
+    again = await program.post(f"/api{PAGE}/retry", json={"code": "ERR_NOBODY"})
+
+    assert pressed.status_code == 303
+    assert "Retry 3 failed jobs of talker" in page.text
+    RetriedShape.model_validate(called.json())
+    assert (called.status_code, called.json()["jobs"]) == (202, 2)
+    assert again.status_code == 404
