@@ -15,6 +15,7 @@ from daemons.database import Database
 from daemons.database.transaction import Transaction
 from daemons.errors import Conflict, Invalid, NotFound
 from daemons.events import ItemChanged
+from daemons.killpoints import reach
 from daemons.models import DeliveryTable, IncidentTable, NoticeTargetTable
 from daemons.text import clean
 from daemons.timetable import zone_of
@@ -231,6 +232,7 @@ class Notices:
                 return None
             made = _incident(opened)
             write_to_all(tx, topic, kind, title, message, incident_id=made.id)
+            reach("incident opened")
             return made
 
         return await self._database.write(unit)

@@ -1,6 +1,9 @@
 """Tells people what goes wrong and when it is over: one message each, whatever happens in between.
 
 findings, questions, tallies ──▶ incidents (after a while) ──▶ deliveries ──▶ targets
+
+A message is sent at least once: it is stored with its incident, and tried until its target says that it has it. When
+the deck dies between the sending and that answer, it comes once more with the same id, by which it can be known.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ import structlog
 from daemons.clock import Clock
 from daemons.errors import Unavailable
 from daemons.findings import Finding
+from daemons.killpoints import reach
 from daemons.notices import Delivery, Incident, Notices, Outcome, Target, Topic
 from daemons.questions import Question, Questions
 from daemons.sending import SECONDS, require_sender, send
@@ -135,6 +139,7 @@ class Notifier:
             self._gone.pop(key, None)
             if key not in known and now - self._seen.setdefault(key, now) >= self._patience(key):
                 await self._notices.open(*key, one.message, one.topic, one.title)
+                reach("incident stored")
                 self._ours.add(key)
         for key in [seen for seen in self._seen if seen not in wrong]:
             del self._seen[key]
@@ -221,10 +226,12 @@ class Notifier:
             ours = [one for one in deliveries if await self._notices.claim(one, lease)]
             if not ours:
                 return
+            reach("message claimed")
             first = ours[0]
             title = first.title if len(ours) == 1 else f"{len(ours)} messages: {first.title}"
             body = first.body if len(ours) == 1 else "\n".join(f"{one.title}: {one.body}" for one in ours)
             sent = await send(self._clock, target, title, body, kind=first.kind, number=first.id)
+            reach("message sent")
             for one in ours:
                 await self._keep(one, sent.problem, sent.is_final, sent.retry_after)
 

@@ -26,6 +26,7 @@ from daemons.ids import new_id
 from daemons.jobs.bulk import Acted, cancel_each
 from daemons.jobs.filters import JobFilter, whole_condition
 from daemons.jobs.rows import IS_UNFINISHED, JOBS
+from daemons.killpoints import reach
 from daemons.models import OperationItemTable, OperationTable
 from daemons.orders import Orders
 from daemons.states import JobState
@@ -256,6 +257,7 @@ class Operations:
     async def work(self, operation_id: str) -> None:
         """Do one slice of an operation, as many jobs as fit into the time."""
         seconds = await self._database.write(partial(self._work, operation_id, self._slice))
+        reach("slice stored")
         # Well below the limit: a commit, and whatever else the machine does, comes on top.
         if seconds > SLICE_SECONDS / 3:
             self._slice = max(5, self._slice // 2)
@@ -280,6 +282,7 @@ class Operations:
         if codes:
             refusals = [{"b_id": operation_id, "b_position": places[one], "new_code": codes[one]} for one in codes]
             tx.execute(_refuse, refusals)
+        reach("slice done")
         refused = operation.refused + len(codes)
         values: dict[str, Any] = {"done": at + len(items) - refused, "refused": refused}
         if at + len(items) >= operation.total:

@@ -18,6 +18,7 @@ from daemons.database import Database
 from daemons.database.transaction import Transaction
 from daemons.errors import DaemonError, ErrorInfo, Invalid, Unavailable
 from daemons.events import Event, ItemChanged
+from daemons.killpoints import reach
 from daemons.orders import Orders
 from daemons.roster import Roster
 from daemons.schedules import (
@@ -120,6 +121,7 @@ class Scheduler:
         for schedule in await self._schedules.due(self._clock.now()):
             try:
                 await self._database.write(lambda tx: self._run(tx, schedule))  # noqa: B023 - awaited within the turn
+                reach("schedule ran")
             except Invalid as error:
                 # Its zone is gone from this machine, for instance: it must not keep the others from running.
                 await self._schedules.give_up(schedule, ErrorInfo.of(error))
@@ -143,6 +145,7 @@ class Scheduler:
                 "ERR_MISSED", f"{left_out} due times were missed while no deck ran, and are not made up for."
             )
             keep_run(tx, schedule, due[0], "skipped", error=why)
+        reach("schedule run")
         move_on(tx, schedule)
 
     def _attempt(self, tx: Transaction, schedule: Schedule, at: datetime) -> None:

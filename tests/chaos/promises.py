@@ -102,7 +102,7 @@ class Promises:
         """Open a last deck, let all work through, close it politely, and check every row."""
         async with self.deck() as deck:
             await self.ask_again(deck)
-            await _let_all_work_through(deck)
+            await let_all_work_through(deck)
             deck.terminate()
             if code := await deck.ended(15):
                 self.broken.append(f"a polite end had the exit code {code}: {deck.said[-2000:]}")
@@ -123,7 +123,8 @@ async def _order(deck: DeckProcess, key: str, number: int) -> httpx2.Response:
     return await deck.http.post("/api/jobs", json=body, headers={"Idempotency-Key": key})
 
 
-async def _let_all_work_through(deck: DeckProcess) -> None:
+async def let_all_work_through(deck: DeckProcess) -> None:
+    """Return once every daemon is stopped and every job has ended."""
     for name in (FEEDER, SWITCHED):
         await deck.http.post(f"/api/daemons/{name}/stop", json={"mode": "drain"})
         await deck.until_daemon(name, lambda item: bool(item["state"] == "stopped"))

@@ -33,6 +33,10 @@ AT_WORK = (
 CLOSING = ("stop asked", "daemons ended", "jobs given back", "work ended", "flushed", "left", "stopped")
 MAKING_TABLES = ("backed up", "migrated")
 DESCRIBING = "image described:3"
+AT_A_SCHEDULE = ("schedule run", "schedule ran")
+AT_A_SLICE = ("slice done:2", "slice stored")
+AT_A_MESSAGE = ("incident opened", "incident stored", "message claimed", "message sent")
+"""These are died at in test_kill_points_of_plans.py."""
 KILLED = -signal.SIGKILL
 
 
@@ -49,7 +53,8 @@ def test_every_place_is_died_at() -> None:
         for found in re.findall(r'\breach\("([^"]+)"\)', file.read_text("utf-8"))
     }
 
-    died_at = {place.split(":")[0] for place in (*OPENING, *AT_WORK, *CLOSING, *MAKING_TABLES, DESCRIBING)}
+    opening_to_end = (*OPENING, *AT_WORK, *CLOSING, *MAKING_TABLES, DESCRIBING)
+    died_at = {place.split(":")[0] for place in (*opening_to_end, *AT_A_SCHEDULE, *AT_A_SLICE, *AT_A_MESSAGE)}
 
     assert placed == died_at
 
