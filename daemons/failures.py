@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
 
 from daemons.database import Database
 from daemons.errors import DaemonError, Invalid, NotFound
+from daemons.failure_marks import FailureMark, FailureMarks
 from daemons.jobs.filters import JobFilter
 from daemons.jobs.rows import JOB_COLUMNS, JOBS, failed_with_a_code, job_of
 from daemons.operations import Operation, Operations
@@ -38,6 +39,10 @@ class FailureGroup:
     items: list[FailedItem] = field(default_factory=list)
     first_at: datetime | None = None
     last_at: datetime | None = None
+    mark: FailureMark | None = None
+    """What somebody said of it."""
+    is_set_aside: bool = False
+    """Whether it needs nobody's action: it was skipped or is muted."""
 
     @property
     def message(self) -> str:
@@ -67,6 +72,9 @@ class FailureGroup:
             "items": [_item_dict(item) for item in self.items],
             "first_at": self.first_at,
             "last_at": self.last_at,
+            "skipped_at": self.mark.skipped_at if self.mark else None,
+            "muted_until": self.mark.muted_until if self.mark else None,
+            "is_set_aside": self.is_set_aside,
         }
 
 
@@ -90,7 +98,7 @@ class Retried:
 
 
 class Failures:
-    """Lists what failed, and has it tried again."""
+    """Lists what failed, has it tried again or set aside."""
 
     def __init__(
         self,
@@ -100,6 +108,7 @@ class Failures:
         keepers: Keepers,
         orders: Orders,
         operations: Operations,
+        marks: FailureMarks,
     ) -> None:
         self._database = database
         self._registry = registry
@@ -107,6 +116,7 @@ class Failures:
         self._keepers = keepers
         self._orders = orders
         self._operations = operations
+        self._marks = marks
 
     async def groups(self, row: DaemonRow) -> list[FailureGroup]:
         """Return what failed of a daemon's work and was not mended since, newest first."""
@@ -119,6 +129,10 @@ class Failures:
             group = groups.setdefault(found.code, FailureGroup(found.code))
             group.jobs, group.sample = found.jobs, found.sample
             group.seen(found.first_at, found.last_at)
+        marks = await self._marks.of(row.id)
+        for group in groups.values():
+            group.mark = marks.get(group.code)
+            group.is_set_aside = group.mark is not None and self._marks.covers(group.mark, group.last_at)
         return sorted(groups.values(), key=lambda group: (group.last_at is not None, group.last_at), reverse=True)
 
     async def retry(self, row: DaemonRow, code: str, *, who: str) -> Retried:
@@ -126,7 +140,7 @@ class Failures:
         ids = [item.id for item in await self._items(row) if item.error.code == code]
         operation = await self._retry_jobs(JobFilter([JobState.FAILED], daemon=row.id, code=code), who)
         if not ids and operation is None:
-            raise NotFound(f"Nothing of {row.name} has failed with {code[:100]}.", code="ERR_NOTHING_FAILED")
+            raise _nothing(row, code)
         job = await self._again(row, ids, f"again {row.name} {code}") if ids else None
         return Retried(operation, len(ids), job)
 
@@ -135,6 +149,24 @@ class Failures:
             return await self._operations.begin("retry", who=who, chosen=chosen)
         except Invalid:
             return None  # no job, but single things
+
+    async def skip(self, row: DaemonRow, code: str, *, who: str) -> FailureMark:
+        """Note that what has failed with `code` by now was seen. Raises NotFound if nothing did."""
+        await self._check(row, code)
+        return await self._marks.skip(row.id, code, who=who)
+
+    async def mute(self, row: DaemonRow, code: str, length: timedelta, *, who: str) -> FailureMark:
+        """Leave failures with `code` out of account for a time. Raises NotFound if there are none, Invalid."""
+        await self._check(row, code)
+        return await self._marks.mute(row.id, code, length, who=who)
+
+    async def count_again(self, row: DaemonRow, code: str) -> None:
+        """Take back what was said of failures with `code`. Raises NotFound if nothing was."""
+        await self._marks.forget(row.id, code)
+
+    async def _check(self, row: DaemonRow, code: str) -> None:
+        if all(group.code != code for group in await self.groups(row)):
+            raise _nothing(row, code)
 
     async def retry_item(self, row: DaemonRow, item_id: str) -> Job:
         """Try one thing again, and nothing else. Raises NotFound."""
@@ -181,6 +213,10 @@ class Failures:
         return [
             FailureGroup(row.error_code, row.jobs, samples[row.last], [], row.first_at, row.last_at) for row in rows
         ]
+
+
+def _nothing(row: DaemonRow, code: str) -> NotFound:
+    return NotFound(f"Nothing of {row.name} has failed with {code[:100]}.", code="ERR_NOTHING_FAILED")
 
 
 def _item_dict(item: FailedItem) -> dict[str, JsonValue]:

@@ -24,6 +24,7 @@ from daemons.diagnostics import Files, collect, packed
 from daemons.dispatch.embedded import EmbeddedDispatcher
 from daemons.errors import Conflict, Fatal, Invalid, Unavailable
 from daemons.executor import Executor
+from daemons.failure_marks import FailureMarks
 from daemons.failures import Failures
 from daemons.findings import Finding
 from daemons.health import Health, Watched
@@ -103,7 +104,10 @@ class Service:
         dispatcher = EmbeddedDispatcher(self.bus)
         self.orders = Orders(self.registry, self.jobs, dispatcher, self.database, clock, self.bus)
         self.operations = Operations(self.database, clock, self.orders)
-        self.failures = Failures(self.database, self.registry, settings, self.keepers, self.orders, self.operations)
+        marks = FailureMarks(self.database, clock)
+        self.failures = Failures(
+            self.database, self.registry, settings, self.keepers, self.orders, self.operations, marks
+        )
         self.schedules = Schedules(self.database)
         self.scheduler = Scheduler(self.schedules, self.orders, self.roster, self.database, clock, self.bus)
         self.views = Views(self.database, clock)

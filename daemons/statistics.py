@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, case, func, select
 
 from daemons.clock import Clock
 from daemons.database import Database
+from daemons.failure_marks import is_excused
 from daemons.jobs.rows import JOBS
 from daemons.models import DaemonErrorTable, MetricTable
 from daemons.states import FINISHED_JOB_STATES, JobState
@@ -129,8 +130,12 @@ class Statistics:
         )
 
     async def failing(self, since: datetime) -> dict[str, tuple[int, int]]:
-        """Return of each daemon's jobs that ended since then how many failed, and how many were tried at all."""
-        failed = func.sum(case((_J.state == JobState.FAILED.value, 1), else_=0)).label("failed")
+        """Return of each daemon's jobs that ended since then how many failed, and how many were tried at all.
+
+        What was skipped or muted counts as tried only.
+        """
+        needs_action = (_J.state == JobState.FAILED.value) & ~is_excused(self._clock.now())
+        failed = func.sum(case((needs_action, 1), else_=0)).label("failed")
         tried = [JobState.COMPLETED.value, JobState.FAILED.value]
         rows = await self._database.fetch(
             select(_J.daemon_id, failed, func.count().label("tried"))

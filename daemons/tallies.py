@@ -8,13 +8,15 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from daemons.bus import Bus
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.errors import Unavailable
 from daemons.events import Event, ItemChanged, JobChanged, JobRemoved
+from daemons.failure_marks import TOPIC as MARKS
+from daemons.failure_marks import is_excused
 from daemons.jobs.rows import IS_UNFINISHED, JOBS
 from daemons.states import JobState
 from daemons.status import StatusBoard
@@ -31,7 +33,10 @@ _J = JOBS.c
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Numbers over all daemons; `ended_by_hour` has the jobs that ended in each of the last hours, oldest first."""
+    """Numbers over all daemons; `ended_by_hour` has the jobs that ended in each of the last hours, oldest first.
+
+    What failed and was skipped, or is muted, is not in `failed`.
+    """
 
     active: int = 0
     queued: int = 0
@@ -76,10 +81,10 @@ class Tallies:
         since = now - timedelta(hours=HOURS)
         by_state = select(_J.state, func.count()).where(IS_UNFINISHED).group_by(_J.state)
         hour = _hour_of(self._database.is_sqlite)
-        ended = (
-            select(_J.daemon_id, _J.state, hour, func.count())
-            .where(_J.finished_at > since)
-            .group_by(_J.daemon_id, _J.state, hour)
+        ended_so = case((is_excused(now), "excused"), else_=_J.state).label("ended_so")
+        each = select(_J.daemon_id, ended_so, hour.label("hour")).where(_J.finished_at > since).subquery().c
+        ended = select(each.daemon_id, each.ended_so, each.hour, func.count()).group_by(
+            each.daemon_id, each.ended_so, each.hour
         )
         waiting: dict[str, int] = dict(map(tuple, await self._database.fetch(by_state)))
         hours, failed, finished = Counter[str](), Counter[str | None](), Counter[str | None]()
@@ -99,7 +104,8 @@ class Tallies:
             self._bus.publish(ItemChanged(TOPIC, "all", tally.as_dict()))
 
     def _hear(self, event: Event) -> None:
-        if isinstance(event, JobChanged | JobRemoved):
+        is_mark = isinstance(event, ItemChanged) and event.topic == MARKS
+        if is_mark or isinstance(event, JobChanged | JobRemoved):
             self._changed.set()
 
     async def _keep_counting(self) -> None:

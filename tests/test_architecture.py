@@ -14,8 +14,8 @@ FLOORS = {
     "0": "clock errors states values events findings ids killpoints pace text timetable",
     "1": "settings logs log_level bus",
     "2": "models database schema",
-    "3": "common_passwords passwords access leases journal readings roster status jobs tallies statistics activity "
-    "questions schedules views notices",
+    "3": "common_passwords passwords access leases journal readings roster status jobs failure_marks tallies "
+    "statistics activity questions schedules views notices",
     "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
     "5a": "log_rate dispatch orders operations failures scheduler executor supervisor health diagnostics "
     "sending notifier",

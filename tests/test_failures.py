@@ -1,14 +1,16 @@
 """What failed, by code, and trying it again: jobs of one daemon only, the same on every database."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
 from daemons.bus import Bus
 from daemons.database import Database
 from daemons.dispatch.embedded import EmbeddedDispatcher
-from daemons.errors import ErrorInfo, NotFound
+from daemons.errors import ErrorInfo, Invalid, NotFound
 from daemons.events import ItemChanged
+from daemons.failure_marks import FailureMarks
 from daemons.failures import Failures
 from daemons.jobs import Jobs, claims, ends, requests
 from daemons.jobs.outcomes import Completed, Ending, Failed
@@ -19,6 +21,7 @@ from daemons.registry import Registry
 from daemons.roster import DeclaredType, Roster
 from daemons.settings import Settings
 from daemons.states import JobState
+from daemons.statistics import Statistics
 from daemons.values import DaemonRow
 from daemons.workflow import Keepers
 from tests.fake_clock import FakeClock
@@ -38,7 +41,8 @@ async def failures(database: Database, clock: FakeClock, bus: Bus) -> AsyncItera
     orders = Orders(registry, Jobs(database, clock), EmbeddedDispatcher(bus), database, clock, bus)
     operations = Operations(database, clock, orders)
     async with operations:
-        yield Failures(database, registry, Settings(), Keepers([], database, clock), orders, operations)
+        marks = FailureMarks(database, clock)
+        yield Failures(database, registry, Settings(), Keepers([], database, clock), orders, operations, marks)
 
 
 async def do(database: Database, clock: FakeClock, row: DaemonRow | None, code: str | None) -> str:
@@ -90,3 +94,41 @@ async def test_a_group_is_tried_again_and_nothing_else(
         await failures.retry(rows[0], "ERR_AWAY", who="Ana")
     with pytest.raises(NotFound):
         await failures.retry_item(rows[0], "anything")
+
+
+async def test_what_was_skipped_or_is_muted_needs_nobody_until_it_fails_anew(
+    database: Database, clock: FakeClock, rows: list[DaemonRow], failures: Failures
+) -> None:
+    statistics = Statistics(database, clock)
+    began = clock.now()
+
+    async def needing() -> tuple[list[str], int]:
+        groups = await failures.groups(rows[0])
+        failed = (await statistics.failing(began)).get(rows[0].id, (0, 0))[0]
+        return [group.code for group in groups if not group.is_set_aside], failed
+
+    for code in ("ERR_AWAY", "ERR_AWAY", "ERR_FULL"):
+        await do(database, clock, rows[0], code)
+    await do(database, clock, rows[1], "ERR_AWAY")
+    assert await needing() == (["ERR_FULL", "ERR_AWAY"], 3)
+
+    await failures.skip(rows[0], "ERR_AWAY", who="Ana")
+    await failures.mute(rows[0], "ERR_FULL", timedelta(hours=1), who="Ana")
+    await do(database, clock, rows[0], "ERR_FULL")
+    assert await needing() == ([], 0)
+    assert (await statistics.failing(began))[rows[1].id] == (1, 1)
+
+    await do(database, clock, rows[0], "ERR_AWAY")
+    assert await needing() == (["ERR_AWAY"], 1)
+    await clock.advance(3600)
+    assert await needing() == (["ERR_AWAY", "ERR_FULL"], 3)
+
+    await failures.count_again(rows[0], "ERR_AWAY")
+    assert await needing() == (["ERR_AWAY", "ERR_FULL"], 5)
+    for code in ("ERR_AWAY", "ERR_NOBODY"):
+        with pytest.raises(NotFound):
+            await failures.count_again(rows[0], code)
+    with pytest.raises(NotFound):
+        await failures.skip(rows[0], "ERR_NOBODY", who="Ana")
+    with pytest.raises(Invalid):
+        await failures.mute(rows[0], "ERR_FULL", timedelta(days=366), who="Ana")

@@ -151,3 +151,15 @@ class DaemonErrorTable(Base):
             postgresql_where=text("resolved_at IS NULL"),
         ),
     )
+
+
+class FailureMarkTable(Base):
+    """What somebody said of a daemon's failures with one code."""
+
+    __tablename__ = "failure_marks"
+
+    daemon_id: Mapped[str] = mapped_column(ForeignKey("daemons.id", ondelete="CASCADE"), primary_key=True)
+    code: Mapped[str] = mapped_column(String(100), primary_key=True)
+    skipped_at: Mapped[datetime | None]
+    muted_until: Mapped[datetime | None]
+    who: Mapped[str] = mapped_column(String(100))

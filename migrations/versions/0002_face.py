@@ -60,6 +60,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("operation_id", "position", name="pk_operation_items"),
     )
     op.create_table(
+        "failure_marks",
+        sa.Column("daemon_id", sa.String(36), nullable=False),
+        sa.Column("code", sa.String(100), nullable=False),
+        sa.Column("skipped_at", MOMENT, nullable=True),
+        sa.Column("muted_until", MOMENT, nullable=True),
+        sa.Column("who", sa.String(100), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["daemon_id"], ["daemons.id"], name="fk_failure_marks_daemon_id_daemons", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("daemon_id", "code", name="pk_failure_marks"),
+    )
+    op.create_table(
         "views",
         sa.Column("id", sa.String(36), nullable=False),
         sa.Column("name", sa.String(100), nullable=False),
@@ -232,6 +244,7 @@ def downgrade() -> None:
         "milestones",
         "users",
         "views",
+        "failure_marks",
         "operation_items",
         "operations",
     ):

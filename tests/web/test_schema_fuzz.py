@@ -46,6 +46,9 @@ LIKELY = {
     "/api/schedules/{name}": {**AT_NIGHT, "args": None, "daemon_name": None, "revision": None},
     "/api/schedules/preview": {"kind": "cron", "expression": "30 3 * * *", "zone": "UTC"},
     "/api/daemons/{name}/failures/retry": {"code": "ERR_NOT_AN_IMAGE"},
+    "/api/daemons/{name}/failures/skip": {"code": "ERR_NOT_AN_IMAGE"},
+    "/api/daemons/{name}/failures/mute": {"code": "ERR_NOT_AN_IMAGE", "for": 60},
+    "/api/daemons/{name}/failures/count": {"code": "ERR_NOT_AN_IMAGE"},
     "/api/notifications/targets": {"name": "barn", **DEAF},
     "/api/notifications/targets/{name}": {"url": "http://127.0.0.1:9/", "zone": "UTC"},
     "/api/daemons": {"type": "talker", "configuration": {"sentence": "hello"}},
@@ -125,6 +128,7 @@ def fill(deck: Deck) -> None:
         row["name"] for row in deck.ask("GET", "/api/daemons")["items"] if row["type"] == "describe_images"
     )
     failed = next(group for group in listed(deck, f"/api/daemons/{described}/failures", 1) if group["items"])
+    deck.ask("POST", f"/api/daemons/{described}/failures/skip", json={"code": failed["code"]})
     deck.known = [
         ("/api/daemons/", "name", ["talker", "second", "spare"]),
         ("/api/daemons/{name}/errors", "name", ["grumbler"]),

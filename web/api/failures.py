@@ -9,13 +9,19 @@ from web.api import shapes
 from web.api.calls import Call
 from web.context import service, viewer
 from web.encoding import JsonResponse, Listing
-from web.parsing import Body
+from web.parsing import Body, Length
 
 
-class RetryGroup(Body):
-    """Which failures to try again."""
+class Group(Body):
+    """Which failures are meant."""
 
     code: str = Field(max_length=100, description="The code they share.")
+
+
+class Mute(Group):
+    """Which failures are left out of account, and how long."""
+
+    for_: Length = Field(alias="for", description="Seconds, or ISO 8601 (PT1H); 365 days at most.")
 
 
 class FailedItemShape(shapes.Shape):
@@ -39,6 +45,18 @@ class FailureGroupShape(shapes.Shape):
     items: list[FailedItemShape]
     first_at: AwareDatetime | None
     last_at: AwareDatetime | None
+    skipped_at: AwareDatetime | None
+    muted_until: AwareDatetime | None
+    is_set_aside: bool
+
+
+class FailureMarkShape(shapes.Shape):
+    """What somebody said of failures with a code: what failed by then was seen, and need not be seen until then."""
+
+    code: str
+    skipped_at: AwareDatetime | None
+    muted_until: AwareDatetime | None
+    who: str
 
 
 class FailurePage(shapes.Shape):
@@ -62,9 +80,24 @@ async def list_failures(request: Request) -> Response:
     return Listing([group.as_dict() for group in groups])
 
 
-async def retry_failures(request: Request, body: RetryGroup) -> Response:
+async def retry_failures(request: Request, body: Group) -> Response:
     retried = await service(request).failures.retry(_row(request), body.code, who=viewer(request).name)
     return JsonResponse(retried.as_dict(), 202)
+
+
+async def skip_failures(request: Request, body: Group) -> Response:
+    mark = await service(request).failures.skip(_row(request), body.code, who=viewer(request).name)
+    return JsonResponse(mark.as_dict())
+
+
+async def mute_failures(request: Request, body: Mute) -> Response:
+    mark = await service(request).failures.mute(_row(request), body.code, body.for_, who=viewer(request).name)
+    return JsonResponse(mark.as_dict())
+
+
+async def count_failures(request: Request, body: Group) -> Response:
+    await service(request).failures.count_again(_row(request), body.code)
+    return Response(status_code=204)
 
 
 async def retry_item(request: Request) -> Response:
@@ -94,6 +127,31 @@ CALLS = [
         RetriedShape,
         202,
         command="daemondeck failures {name} --retry {code}",
+    ),
+    Call(
+        "POST",
+        _ONE + "/skip",
+        skip_failures,
+        "Note that what failed with a code by now was seen: it is not counted as action needed.",
+        FailureMarkShape,
+        command="daemondeck failures {name} --skip {code}",
+    ),
+    Call(
+        "POST",
+        _ONE + "/mute",
+        mute_failures,
+        "Leave failures with a code out of account for a time.",
+        FailureMarkShape,
+        command="daemondeck failures {name} --mute {code} --for 24h",
+    ),
+    Call(
+        "POST",
+        _ONE + "/count",
+        count_failures,
+        "Count failures with a code again, skipped or muted ones too.",
+        None,
+        204,
+        command="daemondeck failures {name} --count {code}",
     ),
     Call(
         "POST",

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from daemons.errors import Invalid
 from daemons.jobs.lists import JobFilter
 from daemons.service import Service
 from daemons.states import DaemonState, LogLevel
@@ -29,6 +30,7 @@ NOTES_SHOWN = 100
 JOBS_SHOWN = 50
 ERRORS_SHOWN = 100
 DAY = timedelta(hours=24)
+MUTE_LENGTHS = (("1 hour", 3600), ("1 day", 86_400), ("1 week", 604_800), ("30 days", 2_592_000))
 TABS = {
     "": "Now",
     "jobs": "Jobs",
@@ -115,7 +117,9 @@ async def show_jobs(request: Request) -> Response:
 async def show_failures(request: Request) -> Response:
     read_query(request, NoQuery)
     daemon = daemon_of(request)
-    return tab(request, "failures", daemon, groups=await service(request).failures.groups(daemon.row))
+    groups = await service(request).failures.groups(daemon.row)
+    wanting, aside = ([one for one in groups if one.is_set_aside is side] for side in (False, True))
+    return tab(request, "failures", daemon, groups=wanting, aside=aside, lengths=MUTE_LENGTHS)
 
 
 async def show_log(request: Request) -> Response:
@@ -207,6 +211,27 @@ async def retry_group(request: Request) -> Response:
     return back_to(request, shown)
 
 
+async def skip_group(request: Request) -> Response:
+    code, daemon = (await read_form(request, names=["code"])).get("code", ""), daemon_of(request)
+    await service(request).failures.skip(daemon.row, code, who=viewer(request).name)
+    return back_to(request, f"/daemons/{daemon.name}/failures")
+
+
+async def mute_group(request: Request) -> Response:
+    form, daemon = await read_form(request, names=["code", "for"]), daemon_of(request)
+    code, seconds = form.get("code", ""), form.get("for", "")
+    if seconds not in {str(length) for _, length in MUTE_LENGTHS}:
+        raise Invalid(f"There is no such time to mute: {seconds[:40]}.")
+    await service(request).failures.mute(daemon.row, code, timedelta(seconds=int(seconds)), who=viewer(request).name)
+    return back_to(request, f"/daemons/{daemon.name}/failures")
+
+
+async def count_group(request: Request) -> Response:
+    code, daemon = (await read_form(request, names=["code"])).get("code", ""), daemon_of(request)
+    await service(request).failures.count_again(daemon.row, code)
+    return back_to(request, f"/daemons/{daemon.name}/failures")
+
+
 async def retry_item(request: Request) -> Response:
     await read_form(request, names=())
     daemon = daemon_of(request)
@@ -216,6 +241,9 @@ async def retry_item(request: Request) -> Response:
 
 FORMS = [
     Form("/daemons/{name}/failures/retry", retry_group, "POST /api/daemons/{name}/failures/retry"),
+    Form("/daemons/{name}/failures/skip", skip_group, "POST /api/daemons/{name}/failures/skip"),
+    Form("/daemons/{name}/failures/mute", mute_group, "POST /api/daemons/{name}/failures/mute"),
+    Form("/daemons/{name}/failures/count", count_group, "POST /api/daemons/{name}/failures/count"),
     Form("/daemons/{name}/failures/{id}/retry", retry_item, "POST /api/daemons/{name}/failures/{id}/retry"),
     Form("/daemons/{name}/errors/{id}/resolve", resolve_error, "POST /api/daemons/{name}/errors/{id}/resolve"),
 ]
