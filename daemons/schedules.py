@@ -1,9 +1,10 @@
 """Keeps schedules and what came of each: the only writer of both tables. The scheduler runs them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, cast
 from uuid import uuid4
 
@@ -22,8 +23,12 @@ TOPIC = "schedules"
 RUNS_KEPT = 200
 """Runs kept of one schedule."""
 ARGS_BYTES = 64 * 1024
+FAR = timedelta(days=1)
+"""A next time that is further off than it should be by more than this was computed by a clock that was ahead."""
 _S = cast(Table, ScheduleTable.__table__)
 _R = cast(Table, ScheduleRunTable.__table__)
+WHAT = ("action", "job_type", "args", "daemon_name", "pause")
+"""The columns that say together what a schedule does."""
 
 
 class Action(StrEnum):
@@ -31,6 +36,8 @@ class Action(StrEnum):
 
     CREATE_JOB = "create_job"
     WAKE = "wake"  #: a sleeping daemon looks now
+    PAUSE = "pause"  #: a daemon rests, for a while, until a time of day or until it is resumed
+    RESUME = "resume"  #: a daemon that was paused goes on
 
 
 class Missed(StrEnum):
@@ -67,6 +74,7 @@ class Schedule:
     job_type: str | None
     args: JsonValue
     daemon_name: str | None
+    pause: str | None
     missed: Missed
     next_at: datetime | None
     revision: int
@@ -87,7 +95,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRun:
-    """One time a schedule was due: ran, woke, skipped or failed."""
+    """One time a schedule was due: ran, woke, paused, resumed, skipped or failed."""
 
     id: int
     due_at: datetime
@@ -100,6 +108,10 @@ class ScheduleRun:
         return {name: getattr(self, name) for name in self.__slots__} | {
             "error": self.error.as_dict() if self.error else None
         }
+
+
+Check = Callable[[Transaction, Mapping[str, Any]], dict[str, Any]]
+"""Returns the values of a schedule as they are stored. Raises Invalid naming what cannot work."""
 
 
 class Schedules:
@@ -148,31 +160,46 @@ class Schedules:
 
     # Changing.
 
-    async def add(self, name: str, values: Mapping[str, Any]) -> Schedule:
-        """Add a schedule that was checked. Raises Conflict for a taken name, Invalid for a bad timetable."""
+    async def add(self, name: str, values: Mapping[str, Any], check: Check) -> Schedule:
+        """Add a schedule that passes the check. Raises Conflict for a taken name, Invalid for a bad timetable."""
 
         def unit(tx: Transaction) -> Schedule:
             if tx.execute(select(_S.c.id).where(_S.c.name == name)).first():
                 raise Conflict(f"There is a schedule named {name} already.", code="ERR_NAME_TAKEN")
-            row = {**values, "id": str(uuid4()), "name": name, "created_at": tx.now, "revision": 1}
+            row = {**check(tx, values), "id": str(uuid4()), "name": name, "created_at": tx.now, "revision": 1}
             made = _schedule(tx.execute(insert(_S).returning(_S), row).one())
             return _settle(tx, made)
 
         return await self._database.write(unit)
 
-    async def edit(self, name: str, values: Mapping[str, Any], *, revision: int | None = None) -> Schedule:
-        """Change what is given; the next time is computed anew. Raises NotFound, StaleSchedule, Invalid."""
+    async def edit(
+        self, name: str, values: Mapping[str, Any], check: Check, *, revision: int | None = None
+    ) -> Schedule:
+        """Change what is given, if the whole passes the check; the next time is computed anew.
+
+        Raises NotFound, StaleSchedule or Invalid.
+        """
 
         def unit(tx: Transaction) -> Schedule:
             old = _locked(tx, name)
             if revision not in (None, old.revision):
                 raise StaleSchedule(revision or 0, old.revision)
-            changed = {**values, "revision": old.revision + 1}
+            checked = values
+            if values.keys() & set(WHAT):
+                # What is not given is what stands there now, not what somebody saw before.
+                checked = check(tx, {**{key: getattr(old, key) for key in WHAT}, "zone": old.zone, **values})
+            changed = {**checked, "revision": old.revision + 1}
             return _settle(
                 tx, _schedule(tx.execute(update(_S).where(_S.c.id == old.id).values(changed).returning(_S)).one())
             )
 
         return await self._database.write(unit)
+
+    async def bring_back(self, now: datetime) -> None:
+        """Compute the next times anew that a clock left far away which was far ahead once."""
+        is_far = (_S.c.enabled.is_(True), _S.c.next_at > now + FAR)
+        for row in await self._database.fetch(select(_S).where(*is_far)):
+            await self._database.write(partial(_bring_back, _schedule(row)))
 
     async def give_up(self, schedule: Schedule, error: ErrorInfo) -> None:
         """Switch a schedule off that cannot run any more, and keep why."""
@@ -193,6 +220,17 @@ class Schedules:
             tx.announce(ItemChanged(TOPIC, old.id, {"id": old.id, "name": old.name, "removed": True}))
 
         await self._database.write(unit)
+
+
+def _bring_back(seen: Schedule, tx: Transaction) -> None:
+    schedule = claim(tx, seen)
+    following = next(schedule.timetable.after(tx.now), None) if schedule else None
+    if schedule is None or schedule.next_at is None or following is None or schedule.next_at - following <= FAR:
+        return
+    told = "It was to be due only then, because the clock was far ahead. Its next time was computed anew."
+    why = ErrorInfo("ERR_CLOCK", told)
+    keep_run(tx, schedule, schedule.next_at, "skipped", error=why)
+    _settle(tx, schedule)
 
 
 # Parts of the scheduler's units.

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -17,6 +17,7 @@ LONGEST = timedelta(days=366)
 _LENGTH = re.compile(
     r"(?:(?P<days>[0-9]{1,3})d)?(?:(?P<hours>[0-9]{1,4})h)?(?:(?P<minutes>[0-9]{1,5})m)?(?:(?P<seconds>[0-9]{1,6})s)?"
 )
+_TIME_OF_DAY = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 class Kind(StrEnum):
@@ -53,12 +54,25 @@ class Timetable:
         """Yield the moments after `moment`, in UTC, for ever."""
         if self.kind is Kind.INTERVAL:
             length = interval_of(self.expression)
-            due = self.anchor + length * max(1, (moment - self.anchor) // length + 1)
+            # Also before the anchor: it is of a clock that may have gone back since.
+            due = self.anchor + length * ((moment - self.anchor) // length + 1)
             while True:
                 yield due.astimezone(UTC)
                 due += length
         for due in CronSim(self.expression, moment.astimezone(zone_of(self.zone))):
-            yield due.astimezone(UTC)
+            # In an hour that comes twice the first of both is meant, which may be over.
+            if (at := due.astimezone(UTC)) > moment:
+                yield at
+
+    def newest(self, first: datetime, until: datetime, count: int) -> list[datetime]:
+        """Return the moments from `first`, which is one, until `until`: the newest `count` at least, or all."""
+        span = timedelta(hours=1)
+        while until - span > first:
+            found = list(takewhile(lambda at: at <= until, self.after(until - span)))
+            if len(found) >= count:
+                return found
+            span *= 4
+        return [first, *takewhile(lambda at: at <= until, self.after(first))]
 
     def next(self, moment: datetime, count: int = 1) -> list[datetime]:
         """Return the next `count` moments after `moment`."""
@@ -83,6 +97,16 @@ def interval_of(text: str) -> timedelta:
     if not SHORTEST <= length <= LONGEST:
         raise Invalid("An interval is between 10 seconds and 366 days.", code="ERR_SCHEDULE")
     return length
+
+
+def end_of(length: str, begin: datetime, zone: str) -> datetime:
+    """Return when something ends that lasts 8h, or until the next 07:00 in a zone. Raises Invalid."""
+    if not _TIME_OF_DAY.fullmatch(length):
+        return begin + interval_of(length)
+    local = begin.astimezone(zone_of(zone))
+    end = datetime.combine(local.date(), time.fromisoformat(length), local.tzinfo)
+    following = datetime.combine(local.date() + timedelta(days=1), end.time(), local.tzinfo)
+    return (end if end.astimezone(UTC) > begin else following).astimezone(UTC)
 
 
 def zone_of(name: str) -> ZoneInfo:

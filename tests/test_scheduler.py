@@ -1,5 +1,6 @@
 """Schedules do what they say when they are due: once each, whatever happens in between."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,7 +15,7 @@ from daemons.database import Database
 from daemons.errors import Conflict, Invalid, NotFound
 from daemons.scheduler import CATCH_UP_MOST, Scheduler
 from daemons.schedules import Schedules, StaleSchedule
-from daemons.states import DaemonState
+from daemons.states import DaemonState, Desired
 from tests.engine_deck import Deck, open_deck
 from tests.fake_clock import FakeClock
 
@@ -26,6 +27,12 @@ class TidyArgs(BaseModel):
 @job("tidy")
 async def tidy(ctx: JobContext, args: TidyArgs) -> int:
     """Tidies up."""
+    return args.days
+
+
+@job("sweep")
+async def sweep(ctx: JobContext, args: TidyArgs) -> int:
+    """Tidies up, too."""
     return args.days
 
 
@@ -76,7 +83,7 @@ class Plan:
 
 @asynccontextmanager
 async def planned(database: Database, clock: FakeClock, bus: Bus) -> AsyncIterator[Plan]:
-    async with open_deck(database, clock, bus, tidy, Sleeper) as deck:
+    async with open_deck(database, clock, bus, tidy, sweep, Sleeper) as deck:
         yield Plan(deck)
 
 
@@ -152,6 +159,53 @@ async def test_of_very_many_missed_times_a_hundred_are_made_up_for(plan: Plan) -
     assert (await plan.outcomes("tidying"))[-1] == "skipped"
 
 
+@pytest.mark.parametrize(
+    ("unit", "told"), [("10s", "More than 10,000"), ("1h", "671")], ids=["too many to count", "counted"]
+)
+async def test_of_very_many_missed_times_the_newest_runs_and_the_rest_is_counted(
+    plan: Plan, unit: str, told: str
+) -> None:
+    async with plan.scheduler() as scheduler:
+        made = await scheduler.add("tidying", {**HOURLY, "expression": unit})
+    plan.clock.jump(28 * 86_400 + 300)
+
+    async with plan.scheduler():
+        await plan.clock.advance(1)
+
+    *ran, skipped = reversed(await plan.schedules.runs(made.id))
+    assert all(plan.clock.now() - run.due_at < timedelta(minutes=6) for run in ran)
+    assert skipped.error is not None and skipped.error.message.startswith(f"{told} due times were missed")
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["found at work", "found at start"])
+async def test_a_clock_that_was_years_ahead_leaves_no_time_far_away(plan: Plan, is_open: bool) -> None:
+    years = 5 * 366 * 86_400
+    async with plan.scheduler() as scheduler:
+        await scheduler.add("tidying", HOURLY)
+        plan.clock.jump(years)
+        await plan.clock.advance(31)
+        assert await plan.jobs() == 1
+        if is_open:
+            plan.clock.jump(-years)
+            await plan.clock.advance(31)
+    if not is_open:
+        plan.clock.jump(-years)
+    async with plan.scheduler():
+        await plan.clock.advance(1)
+        next_at = (await plan.schedules.get("tidying")).next_at
+        assert next_at is not None and next_at - plan.clock.now() <= timedelta(hours=1)
+
+        plan.clock.jump(3600)
+        await plan.clock.advance(31)
+
+    assert await plan.outcomes("tidying") == [
+        "ran",
+        "skipped",
+        "skipped",
+        "ran",
+    ]  # missed while it was ahead, and far away
+
+
 async def test_a_clock_that_goes_back_runs_no_time_twice(plan: Plan) -> None:
     async with plan.scheduler() as scheduler:
         await scheduler.add("tidying", HOURLY)
@@ -179,7 +233,7 @@ async def test_a_job_that_cannot_be_made_is_a_failed_run_and_the_schedule_goes_o
 ) -> None:
     async with plan.scheduler() as scheduler:
         made = await scheduler.add("tidying", HOURLY)
-    await plan.schedules.edit("tidying", {"job_type": "gone"})
+    await plan.schedules.edit("tidying", {"job_type": "gone"}, lambda tx, values: dict(values))
 
     async with plan.scheduler():
         plan.clock.jump(3600)
@@ -224,6 +278,58 @@ async def test_what_cannot_work_is_refused_when_it_is_saved(plan: Plan, wrong: d
         await plan.scheduler().add("tidying", {**HOURLY, **wrong})
 
     assert await plan.schedules.list() == []
+
+
+async def test_a_daemon_rests_at_night_and_goes_on_in_the_morning(plan: Plan) -> None:
+    await plan.deck.roster.start("sleeper")
+    await plan.deck.until("sleeper", DaemonState.RUNNING)
+    night = {**HOURLY, "kind": "cron", "job_type": None, "args": None, "daemon_name": "sleeper"}
+    async with plan.scheduler() as scheduler:
+        # The clock of the test begins at noon.
+        await scheduler.add("night", {**night, "expression": "0 22 * * *", "action": "pause", "pause": "07:00"})
+        await scheduler.add("morning", {**night, "expression": "0 6 * * *", "action": "resume"})
+        plan.clock.jump(10 * 3600)
+        await plan.clock.advance(31)
+        paused = (await plan.deck.roster.row("sleeper")).paused_until
+        assert paused == plan.clock.now().replace(hour=7, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        plan.clock.jump(8 * 3600)
+        await plan.clock.advance(31)
+        assert (await plan.deck.roster.row("sleeper")).desired is Desired.ON
+
+    assert (await plan.outcomes("night"), await plan.outcomes("morning")) == (["paused"], ["resumed"])
+
+
+async def test_a_pause_that_makes_no_sense_is_left_out_and_says_why(plan: Plan) -> None:
+    pause = {**HOURLY, "action": "pause", "job_type": None, "args": None, "daemon_name": "sleeper", "pause": "2h"}
+    async with plan.scheduler() as scheduler:
+        made = await scheduler.add("rest", pause)
+        await scheduler.run_now("rest")  # nobody wants it to run
+        await plan.deck.roster.start("sleeper")
+        await plan.deck.roster.pause("sleeper", None)
+        await scheduler.run_now("rest")  # a person paused it for longer
+        await plan.deck.roster.resume("sleeper")
+    plan.clock.jump(4 * 3600 - 120)
+    async with plan.scheduler():
+        await plan.clock.advance(1)  # the newest is two hours over, but a minute
+
+    reasons = [run.error.message for run in reversed(await plan.schedules.runs(made.id)) if run.error]
+    assert reasons[0] == "sleeper is stopped: there is nothing to pause."
+    assert reasons[1] == "sleeper is paused for longer."
+    for wrong in ({"pause": "soon"}, {"pause": "25:00"}, {"daemon_name": None}):
+        with pytest.raises(Invalid):
+            await plan.scheduler().add("other", {**pause, **wrong})
+
+
+async def test_two_edits_at_once_are_both_kept(plan: Plan) -> None:
+    scheduler = plan.scheduler()
+    await scheduler.add("tidying", HOURLY)
+
+    await asyncio.gather(
+        scheduler.edit("tidying", {"args": {"days": 9}}), scheduler.edit("tidying", {"job_type": "sweep"})
+    )
+
+    changed = await plan.schedules.get("tidying")
+    assert (changed.job_type, changed.args, changed.revision) == ("sweep", {"days": 9}, 3)
 
 
 async def test_a_daemon_that_is_not_there_cannot_be_woken(plan: Plan) -> None:

@@ -1,7 +1,7 @@
 """When something is due: daylight saving in both directions, intervals without drift, and what is refused."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from daemons.clock import local_zone
 from daemons.errors import Invalid
-from daemons.timetable import Kind, Timetable, interval_of, zone_of
+from daemons.timetable import Kind, Timetable, end_of, interval_of, zone_of
 
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -83,6 +83,31 @@ def test_a_zone_that_is_none_is_refused(zone: str) -> None:
 def test_it_says_in_words_when_it_is_due() -> None:
     assert cron("30 7 * * 1-5").in_words() == "At 07:30 on Monday through Friday"
     assert Timetable(Kind.INTERVAL, "15m", "UTC", ANCHOR).in_words() == "Every 15m"
+
+
+@pytest.mark.parametrize(
+    ("length", "begin", "end"),
+    [
+        ("8h", "2026-03-28T21:00Z", "2026-03-29T05:00Z"),
+        ("07:00", "2026-03-28T21:00Z", "2026-03-29T05:00Z"),  # the night is an hour shorter in Berlin
+        ("07:00", "2026-03-28T05:59Z", "2026-03-28T06:00Z"),
+        ("07:00", "2026-03-28T06:00Z", "2026-03-29T05:00Z"),
+    ],
+)
+def test_a_pause_lasts_a_while_or_until_a_time_of_day(length: str, begin: str, end: str) -> None:
+    assert end_of(length, datetime.fromisoformat(begin), "Europe/Berlin") == datetime.fromisoformat(end)
+
+
+@pytest.mark.parametrize("expression", ["30 2 * * *", "*/5 3 * * *", "0 12 1 */3 *"])
+def test_the_newest_times_are_the_last_of_all(expression: str) -> None:
+    timetable = cron(expression)
+    [first] = timetable.next(ANCHOR)
+    until = ANCHOR + timedelta(days=700)
+    every = [first, *takewhile(lambda at: at <= until, timetable.after(first))]
+
+    newest = timetable.newest(first, until, 50)
+
+    assert newest == every[-len(newest) :] and len(newest) >= min(50, len(every))
 
 
 def test_this_machine_has_a_zone() -> None:

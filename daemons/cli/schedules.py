@@ -9,13 +9,13 @@ from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, cell, say, show, show_one
 from daemons.cli.switching import segment
 
-app = typer.Typer(help="Create jobs and wake daemons at set times.")
+app = typer.Typer(help="Create jobs, and wake, pause or resume daemons at set times.")
 
 COLUMNS: Columns = {
     "NAME": lambda one: one["name"],
     "WHEN": lambda one: one["in_words"],
     "ZONE": lambda one: one["zone"],
-    "WHAT": lambda one: f"wakes {one['daemon_name']}" if one["action"] == "wake" else f"creates {one['job_type']}",
+    "WHAT": lambda one: _what(one),
     "NEXT": lambda one: one["next_at"] or "switched off",
 }
 DETAILS: Columns = {
@@ -40,6 +40,9 @@ Zone = Annotated[str | None, typer.Option("--zone", help="Time zone, such as Eur
 JobType = Annotated[str | None, typer.Option("--job", help="Type of the job to create.")]
 Args = Annotated[str | None, typer.Option("--args", help="Arguments of the job as JSON.")]
 Wake = Annotated[str | None, typer.Option("--wake", help="The daemon to wake instead.")]
+Pause = Annotated[str | None, typer.Option("--pause", help="The daemon to pause instead.")]
+Resume = Annotated[str | None, typer.Option("--resume", help="The daemon to resume instead.")]
+Length = Annotated[str | None, typer.Option("--for", help="Length of the pause, 8h, or its end, 07:00; else open.")]
 Missed = Annotated[str | None, typer.Option("--missed", help="Times missed while no deck ran: once, skip or all.")]
 
 
@@ -91,14 +94,19 @@ def add_schedule(
     job: JobType = None,
     args: Args = None,
     wake: Wake = None,
+    pause: Pause = None,
+    resume: Resume = None,
+    length: Length = None,
     missed: Missed = None,
 ) -> None:
     """Add a schedule. Example: daemondeck schedule add nightly --cron '0 3 * * *' --job demo_fetch"""
-    if bool(cron) == bool(every) or bool(job) == bool(wake):
-        raise typer.BadParameter("Give one of --cron and --every, and one of --job and --wake.")
+    if bool(cron) == bool(every) or sum(map(bool, (job, wake, pause, resume))) != 1:
+        message = "Give one of --cron and --every, and one of --job, --wake, --pause and --resume."
+        raise typer.BadParameter(message)
     options = options_of(context)
     with options.deck() as deck:
-        made = deck.post("/schedules", {"name": name, **_body(cron, every, zone, job, args, wake, missed)})
+        what = _what_to_do(job, wake, pause, resume, length)
+        made = deck.post("/schedules", {"name": name, **what, **_rest(cron, every, zone, args, missed)})
     show_one(options, made, DETAILS)
 
 
@@ -112,12 +120,15 @@ def edit_schedule(
     job: JobType = None,
     args: Args = None,
     wake: Wake = None,
+    pause: Pause = None,
+    resume: Resume = None,
+    length: Length = None,
     missed: Missed = None,
 ) -> None:
     """Change what is given. Example: daemondeck schedule edit nightly --every 6h"""
     options = options_of(context)
     with options.deck() as deck:
-        body = _body(cron, every, zone, job, args, wake, missed)
+        body = {**_what_to_do(job, wake, pause, resume, length), **_rest(cron, every, zone, args, missed)}
         show_one(options, deck.patch(f"/schedules/{segment(name)}", body), DETAILS)
 
 
@@ -139,7 +150,7 @@ def run_schedule(context: typer.Context, name: Name) -> None:
     options = options_of(context)
     with options.deck() as deck:
         started = deck.post(f"/schedules/{segment(name)}/run")
-    show_one(options, started, {"Job": lambda one: one["job_id"] or "none: a daemon was woken"}, name="job_id")
+    show_one(options, started, {"Job": lambda one: one["job_id"] or "none: a daemon was told"}, name="job_id")
 
 
 @app.command("runs")
@@ -164,18 +175,29 @@ def _switch(options: Options, name: str, *, enabled: bool) -> None:
         show_one(options, deck.patch(f"/schedules/{segment(name)}", {"enabled": enabled}), DETAILS)
 
 
-def _body(
-    cron: str | None,
-    every: str | None,
-    zone: str | None,
-    job: str | None,
-    args: str | None,
-    wake: str | None,
-    missed: str | None,
+def _what(one: dict[str, Any]) -> str:
+    if one["action"] == "create_job":
+        return f"creates {one['job_type']}"
+    length = one["pause"] and f" {'until' if ':' in one['pause'] else 'for'} {one['pause']}"
+    return f"{one['action']}s {one['daemon_name']}{length or ''}"
+
+
+def _what_to_do(
+    job: str | None, wake: str | None, pause: str | None, resume: str | None, length: str | None
+) -> dict[str, Any]:
+    named = {"wake": wake, "pause": pause, "resume": resume}
+    what: dict[str, Any] = {"action": "create_job", "job_type": job} if job else {}
+    for action, daemon in named.items():
+        if daemon:
+            what = {"action": action, "daemon_name": daemon}
+    return {**what, **_given({"pause": length})}
+
+
+def _rest(
+    cron: str | None, every: str | None, zone: str | None, args: str | None, missed: str | None
 ) -> dict[str, Any]:
     when = {"kind": "cron", "expression": cron} if cron else {"kind": "interval", "expression": every} if every else {}
-    what = {"action": "create_job", "job_type": job} if job else {"action": "wake", "daemon_name": wake} if wake else {}
-    return {**when, **what, **_given({"zone": zone, "missed": missed, "args": _parsed(args)})}
+    return {**when, **_given({"zone": zone, "missed": missed, "args": _parsed(args)})}
 
 
 def _parsed(args: str | None) -> Any:

@@ -10,7 +10,7 @@ from daemons.models.base import JOB_TYPE_CHARACTERS, NAME_CHARACTERS, Base, Json
 
 
 class ScheduleTable(Base):
-    """When to create a job or to wake a daemon."""
+    """When to create a job, or to wake, pause or resume a daemon."""
 
     __tablename__ = "schedules"
 
@@ -24,6 +24,8 @@ class ScheduleTable(Base):
     job_type: Mapped[str | None] = mapped_column(String(JOB_TYPE_CHARACTERS))
     args: Mapped[Any] = mapped_column(Json, nullable=True)
     daemon_name: Mapped[str | None] = mapped_column(String(NAME_CHARACTERS))
+    # How long a pause is, such as 8h, or until which time of day, such as 07:00.
+    pause: Mapped[str | None] = mapped_column(String(20))
     missed: Mapped[str] = mapped_column(String(20))
     next_at: Mapped[datetime | None]
     revision: Mapped[int] = mapped_column(Integer, default=1, server_default="1")

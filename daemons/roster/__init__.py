@@ -155,26 +155,33 @@ class Roster:
         Raises DaemonDisabled, or Invalid for a past time.
         """
 
-        def unit(tx: Transaction) -> DaemonRow:
-            if until is not None and until <= tx.now:
-                raise Invalid("A pause cannot end in the past.", code="ERR_INVALID_TIME")
-            row = self._enabled(tx, name)
-            if row.desired is Desired.OFF:
-                # Else the end of the pause would start what was off.
-                return row
-            _confirmed(row, confirm)
-            return self._ask(tx, row, Desired.PAUSED, reason, paused_until=until, stop_mode=StopMode.DRAIN.value)
+        return await self._database.write(lambda tx: self.pause_within(tx, name, until, reason=reason, confirm=confirm))
 
-        return await self._database.write(unit)
+    def pause_within(
+        self, tx: Transaction, name: str, until: datetime | None, *, reason: str | None, confirm: str | None
+    ) -> DaemonRow:
+        """Pause in somebody else's unit. Raises as `pause` does."""
+        if until is not None and until <= tx.now:
+            raise Invalid("A pause cannot end in the past.", code="ERR_INVALID_TIME")
+        row = self._enabled(tx, name)
+        if row.desired is Desired.OFF:
+            # Else the end of the pause would start what was off.
+            return row
+        _confirmed(row, confirm)
+        return self._ask(tx, row, Desired.PAUSED, reason, paused_until=until, stop_mode=StopMode.DRAIN.value)
 
     async def resume(self, name: str, *, reason: str | None = None) -> DaemonRow:
         """End a pause; does nothing to a daemon that is not paused."""
+        return await self._database.write(lambda tx: self.resume_within(tx, name, reason=reason))
 
-        def unit(tx: Transaction) -> DaemonRow:
-            row = self._locked(tx, name)
-            return self._ask(tx, row, Desired.ON, reason) if row.desired is Desired.PAUSED else row
+    def resume_within(self, tx: Transaction, name: str, *, reason: str | None) -> DaemonRow:
+        """End a pause in somebody else's unit. Raises UnknownDaemon."""
+        row = self._locked(tx, name)
+        return self._ask(tx, row, Desired.ON, reason) if row.desired is Desired.PAUSED else row
 
-        return await self._database.write(unit)
+    def row_within(self, tx: Transaction, name: str) -> DaemonRow:
+        """Return one daemon by name or id in somebody else's unit. Raises UnknownDaemon."""
+        return self._locked(tx, name)
 
     async def wake(self, name: str) -> DaemonRow:
         """Ask a sleeping daemon to look now."""

@@ -116,6 +116,7 @@ def upgrade() -> None:
         sa.Column("job_type", sa.String(100), nullable=True),
         sa.Column("args", sa.JSON(), nullable=True),
         sa.Column("daemon_name", sa.String(63), nullable=True),
+        sa.Column("pause", sa.String(20), nullable=True),
         sa.Column("missed", sa.String(20), nullable=False),
         sa.Column("next_at", MOMENT, nullable=True),
         sa.Column("revision", sa.Integer(), server_default="1", nullable=False),

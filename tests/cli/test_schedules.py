@@ -25,6 +25,16 @@ def test_a_schedule_lives_from_add_to_rm(deck: DeckRunner) -> None:
     assert deck.json("schedule", "ls") == []
 
 
+def test_a_daemon_is_paused_and_resumed_at_set_times(deck: DeckRunner) -> None:
+    rest = ("schedule", "add", "rest", "--cron", "0 22 * * *", "--pause", "toy_talker", "--for", "07:00")
+    made = deck.run(*rest)
+    assert made.returncode == 0, made.stderr
+
+    assert "pauses toy_talker until 07:00" in deck.run("schedule", "ls").stdout
+    assert deck.json("schedule", "edit", "rest", "--resume", "toy_talker")["pause"] is None
+    assert deck.run("schedule", "rm", "rest").returncode == 0
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -68,8 +68,21 @@ async def test_a_stale_edit_names_both_revisions(program: httpx2.AsyncClient) ->
 
 FORM = {
     "name": "nightly", "kind": "cron", "expression": "0 3 * * *", "zone": "Europe/Berlin", "action": "create_job",
-    "job_type": "echo", "args": '{"text": "<b>"}', "daemon_name": "", "missed": "once",
+    "job_type": "echo", "args": '{"text": "<b>"}', "daemon_name": "", "pause": "", "missed": "once",
 }  # fmt: skip
+
+
+async def test_a_saved_form_leaves_a_schedule_switched_off(browser: httpx2.AsyncClient, service: Service) -> None:
+    rest = {**FORM, "action": "pause", "job_type": "", "args": "", "daemon_name": "talker", "pause": "07:00"}
+    assert (await browser.post("/schedules", data=rest)).status_code == 303
+    assert "until 07:00" in (await browser.get("/schedules")).text
+    await browser.post("/schedules/nightly/switch", data={"enabled": "no"})
+
+    saved = await browser.post("/schedules/nightly", data={**_edit(rest), "pause": "8h", "revision": "2"})
+
+    changed = await service.schedules.get("nightly")
+    assert saved.status_code == 303
+    assert (changed.enabled, changed.action, changed.pause) == (False, "pause", "8h")
 
 
 async def test_the_pages_do_the_same_without_scripts(browser: httpx2.AsyncClient, service: Service) -> None:

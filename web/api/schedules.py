@@ -1,4 +1,4 @@
-"""Calls about schedules: when jobs are created and daemons are woken."""
+"""Calls about schedules: when jobs are created, and daemons are woken, paused and resumed."""
 
 from typing import Any
 
@@ -17,6 +17,8 @@ from web.context import service
 from web.encoding import JsonResponse, Listing
 from web.parsing import Body, Query
 
+PAUSE = "How long a pause is, 8h, or until which time of day, 07:00; without it, until the daemon is resumed."
+
 
 class NewSchedule(Body):
     """When to do what."""
@@ -29,6 +31,7 @@ class NewSchedule(Body):
     job_type: str | None = Field(None, max_length=100)
     args: Any = None
     daemon_name: str | None = Field(None, max_length=63)
+    pause: str | None = Field(None, max_length=20, description=PAUSE)
     missed: Missed = Field(Missed.ONCE, description="What becomes of times at which no deck ran.")
     enabled: bool = True
 
@@ -43,6 +46,7 @@ class ScheduleChange(Body):
     job_type: str | None = Field(None, max_length=100)
     args: Any = None
     daemon_name: str | None = Field(None, max_length=63)
+    pause: str | None = Field(None, max_length=20, description=PAUSE)
     missed: Missed | None = None
     enabled: bool | None = None
     revision: int | None = Field(None, description="The revision the change was made on.")
@@ -84,6 +88,7 @@ class ScheduleShape(shapes.Shape):
     job_type: str | None
     args: Any
     daemon_name: str | None
+    pause: str | None
     missed: Missed
     next_at: AwareDatetime | None
     revision: int
@@ -96,7 +101,7 @@ class SchedulePage(shapes.Shape):
 
 
 class RunShape(shapes.Shape):
-    """What came of one due time: ran, woke, skipped or failed."""
+    """What came of one due time: ran, woke, paused, resumed, skipped or failed."""
 
     id: int
     due_at: AwareDatetime
@@ -120,7 +125,7 @@ class TimesShape(shapes.Shape):
 
 
 class StartedShape(shapes.Shape):
-    """The job that was created, none for a wake."""
+    """The job that was created, none where a daemon was woken, paused or resumed."""
 
     job_id: str | None
 
@@ -145,7 +150,7 @@ async def get_schedule(request: Request) -> Response:
 
 async def change_schedule(request: Request, body: ScheduleChange) -> Response:
     # A schedule may do without these; null for anything else leaves it as it is.
-    may_be_null = {"job_type", "args", "daemon_name"}
+    may_be_null = {"job_type", "args", "daemon_name", "pause"}
     given = body.model_dump(exclude_unset=True)
     values = {name: value for name, value in given.items() if value is not None or name in may_be_null}
     revision = values.pop("revision", None)

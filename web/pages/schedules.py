@@ -21,7 +21,7 @@ from web.problems import status_of
 TIMES_SHOWN = 10
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 RUNS_SHOWN = 50
-_FIELDS = ("kind", "expression", "zone", "action", "job_type", "args", "daemon_name", "missed")
+_FIELDS = ("kind", "expression", "zone", "action", "job_type", "args", "daemon_name", "pause", "missed")
 _EMPTY = {"name": "", "kind": "cron", "expression": "", "action": "create_job", "args": "{}", "missed": "once"}
 
 
@@ -48,7 +48,7 @@ async def show_schedule(request: Request) -> Response:
 async def add(request: Request) -> Response:
     form = await read_form(request, names=["name", *_FIELDS])
     try:
-        made = await service(request).scheduler.add(_name(form.get("name", "")), _values(form))
+        made = await service(request).scheduler.add(_name(form.get("name", "")), {**_values(form), "enabled": True})
     except DaemonError as error:
         return _form_page(request, form, error)
     return back_to(request, f"/schedules/{made.name}")
@@ -62,6 +62,7 @@ async def edit(request: Request) -> Response:
         await service(request).scheduler.edit(schedule.name, _values(form), revision=revision)
     except DaemonError as error:
         # Somebody else's change is shown above; what was typed here stays to be saved over it.
+        schedule = await service(request).schedules.get(schedule.name)
         return await _schedule_page(request, schedule, form, error)
     return back_to(request, f"/schedules/{schedule.name}")
 
@@ -90,13 +91,15 @@ def _values(form: Mapping[str, str]) -> dict[str, Any]:
     for name in ("expression", "zone"):
         if not 0 < len(form.get(name, "")) <= 200:
             raise Invalid(f"{name} is missing, or too long.")
+    if len(form.get("pause", "")) > 20:
+        raise Invalid("pause is too long: 8h, or 07:00.")
     try:
         args = parse_json((form.get("args") or "{}").encode())
     except Invalid as error:
         raise Invalid(f"The arguments are not JSON: {error.message}") from error
-    empty_is_none = {name: form.get(name) or None for name in ("job_type", "daemon_name")}
+    empty_is_none = {name: form.get(name) or None for name in ("job_type", "daemon_name", "pause")}
     named = {name: form[name] for name in ("kind", "expression", "zone", "action", "missed")}
-    return {**named, **empty_is_none, "args": args, "enabled": True}
+    return {**named, **empty_is_none, "args": args}
 
 
 def _name(name: str) -> str:
@@ -124,7 +127,7 @@ def _form_page(request: Request, typed: Mapping[str, str], error: DaemonError | 
         "pages/new_schedule.html",
         status_of(error) if error else 200,
         viewer=viewer(request),
-        typed={**_EMPTY, "zone": "", "job_type": "", "daemon_name": "", **typed},
+        typed={**_EMPTY, "zone": "", "job_type": "", "daemon_name": "", "pause": "", **typed},
         problem=error,
         **_choices(request),
     )
@@ -142,7 +145,7 @@ async def _schedule_page(
         schedule=schedule,
         times=times,
         runs=await deck.schedules.runs(schedule.id, limit=RUNS_SHOWN),
-        typed=typed,
+        typed={"pause": "", **typed},
         problem=error,
         is_stale=isinstance(error, StaleSchedule),
         **_choices(request),
