@@ -24,7 +24,7 @@ BENCHMARKS = [
 def main(names: list[str]) -> None:
     """Print the figures of the named benchmarks, or of all."""
     known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
-    unknown = [name for name in names if name.upper() not in known]
+    unknown = [name for name in names if name not in known]
     if unknown:
         print(f"There is no benchmark {', '.join(unknown)}; there are {', '.join(known)}.", file=sys.stderr)
         return
@@ -32,7 +32,7 @@ def main(names: list[str]) -> None:
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores. "
         f"fsync of 4 KB {fsync_milliseconds()}. Medians [lowest-highest] of interleaved rounds.\n"
     )
-    for benchmark in [known[name.upper()] for name in names] or BENCHMARKS:
+    for benchmark in [known[name] for name in names] or BENCHMARKS:
         run(benchmark)
 
 

@@ -21,6 +21,8 @@ RATE = 20.0
 SECONDS = 10.0
 SLOW_RATE = 2.0
 CHANGES = 60
+SETTLE_MS = 3000
+"""Until all that the start of so many daemons has to tell is told."""
 _CHORUS = ("tests.browser.chorus",)
 _LATENCIES = """(wanted) => new Promise((done) => {
     const late = [], known = new Set(), said = /It is ([0-9.]+)/;
@@ -55,7 +57,7 @@ def _latency(look: "Look") -> list[Figure]:
 
 def _cost(look: "Look") -> list[Figure]:
     calm, busy = [], []
-    for _ in range(2):
+    for _ in range(3):
         look.hush()
         calm.append(look.share_of_a_core())
         look.sing(RATE)
@@ -111,12 +113,14 @@ def _look() -> Iterator[Look]:
         for number in range(ROWS):
             deck.add("chorister", f"chorister-{number:03}", starts=False)
         deck.call("POST", "/api/daemons/start-all")
-        deck.command("demo", "stop")  # it has much to say of its own
+        for talker in ("demo", "conductor"):
+            deck.command(talker, "stop")
         context = chromium.new_context(viewport={"width": 1280, "height": 900})
         context.add_cookies([deck.session()])
         page = context.new_page()
         page.goto(deck.url())
         page.locator("#chip", has_text="Live").wait_for()
+        page.wait_for_timeout(SETTLE_MS)
         yield Look(deck, page)
         chromium.close()
 

@@ -21,10 +21,10 @@ from web.templating import Templates
 
 logger = structlog.get_logger(__name__)
 
-PACE_SECONDS = 0.25
+PACE_SECONDS = 1 / 3
 """The time between two frames of rows when there is always something to tell."""
-SAVED_SECONDS = 2.5
-"""Of that, what a quiet while saves up: ten frames go out at once, so that a few changes a second do not wait."""
+SAVED_SECONDS = 3.0
+"""Of that, what a quiet while saves up: nine frames go out at once, so that a few changes a second do not wait."""
 CHANGES_AT_ONCE = 100
 """More changes than this in one frame's time are one `resync`: reading the page again costs less than drawing them."""
 RESYNC_SECONDS = 1.0

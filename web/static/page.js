@@ -20,7 +20,7 @@
       if (tally.textContent !== number) tally.textContent = number;
     }
     shifted = false;
-    signals.write(offline);
+    if (!parts) signals.write(offline);
     times.write(offline, parts);
   }
 
