@@ -1,7 +1,7 @@
 """Questions about jobs, as people type them."""
 
 import pytest
-from sqlalchemy import case, text, update
+from sqlalchemy import case, null, text, update
 from sqlalchemy.dialects import sqlite
 
 from daemons.database import Database
@@ -129,6 +129,16 @@ async def test_jobs_with_a_code_are_counted_without_a_look_at_each(database: Dat
     steps = [row.detail for row in plan if " jobs " in row.detail]
     assert len(steps) == len(JobState)
     assert all("USING COVERING INDEX ix_jobs_error_code_state_number" in step for step in steps)
+
+
+async def test_the_codes_that_there_are_can_be_listed(database: Database, clock: FakeClock) -> None:
+    jobs = Jobs(database, clock)
+    assert await jobs.codes() == []
+    await store(database, *(new(number) for number in range(1, 6)))
+    code = case((JOBS.c.number == 1, null()), (JOBS.c.number < 4, "ERR_FULL"), else_="ERR_AWAY")
+    await database.write(lambda tx: tx.execute(update(JOBS).values(error_code=code)))
+
+    assert await jobs.codes() == ["ERR_AWAY", "ERR_FULL"]
 
 
 async def test_jobs_are_counted_by_state_whichever_state_is_asked_for(database: Database, clock: FakeClock) -> None:

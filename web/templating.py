@@ -19,6 +19,7 @@ from web.assets import TEMPLATES, Assets
 from web.look import THEMES, Look
 from web.masks import masked
 from web.sections import Section
+from web.trees import tree_of
 
 _BETWEEN_TAGS = re.compile(r">\s*\n\s*<")
 
@@ -58,6 +59,7 @@ class Templates:
             masked=masked,
             pretty_json=wording.pretty_json,
             squeezed=squeezed,
+            tree_of=tree_of,
             linked=lambda text: wording.linked(text, self.url),
         )
         self._environment.globals.update(

@@ -28,6 +28,7 @@ ATTEMPTS_SHOWN = 500
 COMPARED = 500
 """Newest jobs of a type that one is compared with."""
 
+CODES_MOST = 100
 TOUCHED_SHOWN = 10
 
 _J = JOBS.c
@@ -133,6 +134,16 @@ class Jobs:
             if row.state == JobState.COMPLETED and row.started_at is not None and row.finished_at is not None
         ]
         return median(seconds) if seconds else None
+
+    async def codes(self) -> Sequence[str]:
+        """Return the codes of errors that there are jobs with, in their order; at most CODES_MOST."""
+        code, first = _J.error_code, func.min(_J.error_code)
+        # From each code to the next one in the index: flat in the number of jobs.
+        found = select(first.label("code")).where(code.is_not(None)).cte("codes", recursive=True)
+        after = select(first).where(code.is_not(None), code > found.c.code).scalar_subquery()
+        found = found.union_all(select(after).where(found.c.code.is_not(None)))
+        rows = await self._database.fetch(select(found.c.code).limit(CODES_MOST))
+        return [row.code for row in rows if row.code is not None]
 
     async def counts(self) -> dict[str, int]:
         """Return how many jobs are in each state now; every state is named."""

@@ -16,7 +16,7 @@ def test_a_job_that_ends_shows_its_result_without_reload(page: Page, deck: Deck,
     (tmp_path / "gate").touch()
 
     expect(page.locator(".headline")).to_contain_text("completed")
-    expect(page.get_by_text('"described": 3')).to_be_visible()
+    expect(page.locator(".tree li").filter(has_text="described: 3")).to_be_visible()
     assert page.evaluate("window.sameDocument")
 
 

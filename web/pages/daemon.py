@@ -13,17 +13,15 @@ from starlette.routing import Route
 from daemons.errors import Invalid
 from daemons.jobs.lists import JobFilter
 from daemons.service import Service
-from daemons.states import DaemonState, LogLevel
+from daemons.states import DaemonState
 from daemons.values import Daemon, StatusNote
-from web.api.logs import LogQuery, lines_of
-from web.api.paging import LIMIT_MOST
 from web.api.reported import resolve
 from web.bars import Piece, pieces, stretches
 from web.context import context_of, own_address, service, templates, viewer
 from web.pages.forms import Form, back_to
+from web.pages.log_part import LINES_SHOWN, LogPageQuery, log_shown
 from web.parsing import NoQuery, Query, read_form, read_query
 
-LINES_SHOWN = 200
 HISTORY_SHOWN = 50
 CHANGES_DRAWN = 1_000
 NOTES_SHOWN = 100
@@ -48,12 +46,6 @@ class NowQuery(Query):
     """At which moment to look back; without a zone it is in UTC."""
 
     at: datetime | None = Field(None)
-
-
-class LogPageQuery(LogQuery):
-    """Which lines to show."""
-
-    limit: int = Field(LINES_SHOWN, ge=1, le=LIMIT_MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +116,7 @@ async def show_failures(request: Request) -> Response:
 
 async def show_log(request: Request) -> Response:
     daemon, query = daemon_of(request), read_query(request, LogPageQuery)
-    lines = await lines_of(request, query, daemon_id=daemon.id)
-    is_placed = query.around is not None or query.after is not None
-    return tab(
-        request,
-        "log",
-        daemon,
-        lines=lines,
-        asked=query,
-        is_newest=not (is_placed or query.before is not None or query.q),
-        levels=[level.value for level in LogLevel],
-        older=lines[0].id if len(lines) == query.limit and not is_placed else None,
-        filters={name: value for name, value in {"level": query.level or "", "q": query.q or ""}.items() if value},
-    )
+    return tab(request, "log", daemon, **await log_shown(request, query, daemon_id=daemon.id))
 
 
 async def show_errors(request: Request) -> Response:

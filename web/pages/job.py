@@ -12,18 +12,16 @@ from web.context import service, templates, viewer
 from web.masks import masked, unmasked
 from web.pages import job_story
 from web.pages.forms import Form, back_to
-from web.parsing import parse_json, read_form
+from web.pages.log_part import LogPageQuery, log_shown
+from web.parsing import parse_json, read_form, read_query
 from web.wording import pretty_json
-
-LINES_SHOWN = 200
 
 
 async def show_job(request: Request) -> Response:
-    detail = await service(request).jobs.detail(request.path_params["id"])
-    deck = service(request)
+    deck, query = service(request), read_query(request, LogPageQuery)
+    detail = await deck.jobs.detail(request.path_params["id"])
     places = job_story.places_of(await deck.leases.workers())
     middle = await deck.jobs.middle_seconds(detail.job.type)
-    lines = await service(request).journal.lines(job_id=detail.job.id, limit=LINES_SHOWN)
     return templates(request).page(
         "pages/job.html",
         viewer=viewer(request),
@@ -31,11 +29,12 @@ async def show_job(request: Request) -> Response:
         attempts=detail.attempts,
         refused=detail.refused,
         children=detail.children,
-        lines=lines,
         story=job_story.story_of(detail, places),
         places=places,
         place=places.get(detail.job.worker or ""),
         slowness=job_story.slowness_of(detail, middle, deck.clock.now()),
+        lanes=job_story.lanes_of(detail, deck.clock.now()),
+        **await log_shown(request, query, job_id=detail.job.id),
     )
 
 

@@ -55,7 +55,7 @@ def term_chips(query: JobQuery) -> list[Chip]:
     return [*chips, *([Chip(query.text, str(JobQuery(query.terms)))] if query.text else [])]
 
 
-def completions(request: Request, text: str) -> list[str]:
+async def completions(request: Request, text: str) -> list[str]:
     """Return whole questions that the box offers: the present one and one more word."""
     try:
         query = parse(text)
@@ -65,7 +65,11 @@ def completions(request: Request, text: str) -> list[str]:
     words = [f"state:{state}" for state in JobState] + ["since:1h", "since:24h", "ended:1h", "-state:completed"]
     words += [str(Term("daemon", (daemon.name,))) for daemon in deck.board.all()[:NAMES_COMPLETED]]
     words += [str(Term("type", (name,))) for name in sorted(deck.registry.jobs)[:NAMES_COMPLETED]]
-    words += ["code:ERR_", "parent:"]
+    # Codes are asked for in capitals.
+    words += [
+        str(Term("code", (code,))) for code in await deck.jobs.codes() if code.upper() == code and '"' not in code
+    ]
+    words += ["parent:"]
     there = str(query)
     used = {term.key for term in query.terms}
     return [f"{there} {word}".strip() for word in words if word.lstrip("-").split(":")[0] not in used]

@@ -9,6 +9,9 @@ from daemons.values import Attempt, JobDetail
 
 SLOW_TIMES = 2.0
 """A job is called slow from this many times the middle of its type on."""
+LANE_UNITS = 1000
+TONES = {"": "busy", "completed": "good", "failed": "bad", "cancelled": "calm", "given back": "calm"}
+"""How the outcome of an attempt is coloured; none is being tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,39 @@ def _of_attempts(attempts: Sequence[Attempt], places: Mapping[str, Place]) -> It
         yield one.started_at, f"attempt {one.attempt} claimed" + (f" by {place}" if place else "")
         if one.finished_at is not None:
             yield one.finished_at, f"attempt {one.attempt} {one.outcome}" + (f": {one.error.code}" if one.error else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One attempt and where it is drawn, of LANE_UNITS from the job's creation to its end or now."""
+
+    attempt: Attempt
+    x: int
+    width: int
+    tone: str
+    took: timedelta
+    waited: timedelta
+    """Since the end of the attempt before, or since the job was created."""
+    is_under_way: bool
+
+
+def lanes_of(detail: JobDetail, now: datetime) -> list[Lane]:
+    """Return the attempts as lanes, drawn to one scale; what is too short to be seen is one unit wide."""
+    job = detail.job
+    times = [job.created_at, *(at for one in detail.attempts for at in (one.started_at, one.finished_at) if at)]
+    is_over = job.is_finished or not any(one.finished_at is None for one in detail.attempts)
+    begin, end = min(times), max(times) if is_over else max(now, *times)
+    whole = max(end - begin, timedelta(microseconds=1))
+    lanes, before = list[Lane](), job.created_at
+    for one in detail.attempts:
+        ended = max(one.finished_at or end, one.started_at)
+        x = min(int((one.started_at - begin) / whole * LANE_UNITS), LANE_UNITS - 1)
+        width = max(1, int((ended - begin) / whole * LANE_UNITS) - x)
+        tone = TONES.get(one.outcome or "", "warn")
+        waited = max(one.started_at - before, timedelta(0))
+        lanes.append(Lane(one, x, width, tone, ended - one.started_at, waited, one.outcome is None))
+        before = ended
+    return lanes
 
 
 def slowness_of(detail: JobDetail, middle: float | None, now: datetime) -> str | None:

@@ -32,7 +32,7 @@ async def show_jobs(request: Request) -> Response:
     try:
         return await _page_of(request, asked, JobFilter(q=text))
     except BadQuery as error:
-        return _draw(request, asked, text, status=422, problem=error)
+        return await _draw(request, asked, text, status=422, problem=error)
 
 
 async def _page_of(request: Request, asked: JobQuery, chosen: JobFilter) -> Response:
@@ -40,7 +40,7 @@ async def _page_of(request: Request, asked: JobQuery, chosen: JobFilter) -> Resp
     jobs = service(request).jobs
     page = await jobs.list(chosen, sort=asked.sort, cursor=asked.cursor, limit=asked.limit)
     tally = await jobs.tally(chosen)
-    return _draw(
+    return await _draw(
         request,
         asked,
         str(query_now),
@@ -63,7 +63,7 @@ async def _operations(request: Request) -> list[dict[str, Any]]:
     return [one.as_dict() for one in newest if one.finished_at is None or one.finished_at > lately]
 
 
-def _draw(request: Request, asked: JobQuery, text: str, *, status: int = 200, **shown: object) -> Response:
+async def _draw(request: Request, asked: JobQuery, text: str, *, status: int = 200, **shown: object) -> Response:
     filters = {name: value for name, value in request.query_params.items() if value and name in ("sort", "limit")}
     given = {
         "jobs": [],
@@ -82,7 +82,7 @@ def _draw(request: Request, asked: JobQuery, text: str, *, status: int = 200, **
         viewer=viewer(request),
         q=text,
         filters={"q": text, **filters, "cursor": asked.cursor or ""},
-        completions=job_list.completions(request, text),
+        completions=await job_list.completions(request, text),
         examples=job_list.examples(),
         revision_of=revision_of,
         **given,
