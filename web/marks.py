@@ -123,6 +123,11 @@ def tries(job: Job) -> str | None:
     return f"{job.failures} of {job.max_attempts} tries failed" if job.failures else None
 
 
+def deaths(job: Job) -> int:
+    """Return how often the process died that ran the job; the try under way counts as one until it ends."""
+    return job.crashes - (job.state in (JobState.RUNNING, JobState.CANCELLING))
+
+
 def daemon_accepts(daemon: Daemon, command: str) -> bool:
     """Whether `command` would change anything about the daemon as it stands."""
     row, live = daemon

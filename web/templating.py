@@ -79,6 +79,7 @@ class Templates:
             happening_mark=marks.happening_mark,
             job_accepts=marks.job_accepts,
             tries=marks.tries,
+            deaths=marks.deaths,
             choices_of=choices_of,
         )
         self.frame_with((), dict)

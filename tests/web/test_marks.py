@@ -6,7 +6,7 @@ import pytest
 from daemons.states import DAEMON_TRANSITIONS, DaemonState, Desired, JobState
 from daemons.values import LastError
 from tests.web.drawn import NOON, a_daemon, a_job
-from web.marks import daemon_accepts, daemon_mark, job_accepts, job_mark, kind_of, reason_of, silence_of, tries
+from web.marks import daemon_accepts, daemon_mark, deaths, job_accepts, job_mark, kind_of, reason_of, silence_of, tries
 
 
 @pytest.mark.parametrize("state", DaemonState)
@@ -88,6 +88,14 @@ def test_a_try_counts_as_failed_only_once_it_is_over() -> None:
     assert tries(replace(tried, state=JobState.QUEUED)) == "1 of 3 tries failed"
     assert tries(replace(tried, state=JobState.FAILED)) == "gave up at try 1 of 3"
     assert tries(replace(tried, state=JobState.COMPLETED, failures=0)) is None
+
+
+def test_the_try_under_way_is_no_death_of_its_process() -> None:
+    running = replace(a_job(), state=JobState.RUNNING, crashes=1)
+
+    assert deaths(running) == 0
+    assert deaths(replace(running, crashes=2)) == 1
+    assert deaths(replace(running, state=JobState.QUEUED)) == 1
 
 
 @pytest.mark.parametrize("accepts", [lambda: daemon_accepts(a_daemon(), "fly"), lambda: job_accepts(a_job(), "fly")])
