@@ -15,7 +15,8 @@ from daemons.clock import Clock
 from daemons.database import Database
 from daemons.database.transaction import Transaction
 from daemons.errors import LeaseLost, NotFound
-from daemons.models import JobTable, LeaseTable, ManagerTable
+from daemons.models import DaemonHistoryTable, DaemonTable, JobTable, LeaseTable, ManagerTable
+from daemons.states import DaemonState
 from daemons.values import Lease
 
 LEASE_SECONDS = 15.0
@@ -165,6 +166,8 @@ class Leases:
             free = found.holder in (None, self.manager_id) or found.holder in dead
             if not free and not (present == watched and unchanged_for >= LEASE_SECONDS):
                 return None, present
+            if found.holder not in (None, self.manager_id):
+                _note_death(tx, daemon_id, found.holder)
             tx.execute(
                 update(LeaseTable)
                 .where(LeaseTable.daemon_id == daemon_id)
@@ -254,6 +257,22 @@ class Leases:
     async def dead_managers(self) -> set[str]:
         """Return the ids of processes that are known dead on this host, or silent for a whole lease."""
         return {info.id for info in await self.managers() if info.is_dead}
+
+
+def _note_death(tx: Transaction, daemon_id: str, holder: str) -> None:
+    """Add to the history of a daemon that ran from when to when nobody led it."""
+    row = tx.execute(
+        select(DaemonTable.state, ManagerTable.beat_at)
+        .join(ManagerTable, ManagerTable.id == holder)
+        .where(DaemonTable.id == daemon_id)
+    ).first()
+    if row is None or not DaemonState(row.state).is_live:
+        return
+    common = {"daemon_id": daemon_id, "kind": "lease"}
+    lost = {"at": min(row.beat_at, tx.now), "old": "held", "new": "lost", "reason": "Its process died."}
+    found = {"at": tx.now, "old": "lost", "new": "held", "reason": "Another process goes on."}
+    for entry in (lost, found):
+        tx.execute(insert(DaemonHistoryTable), {**common, **entry})
 
 
 class _Watch:

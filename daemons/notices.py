@@ -197,6 +197,13 @@ class Notices:
             for row in await self._database.fetch(select(_I).order_by(_I.c.opened_at.desc()).limit(limit))
         ]
 
+    async def incidents_of(self, kind: str, subject: str, since: datetime, limit: int = 200) -> Sequence[Incident]:
+        """Return the newest incidents of one thing that were open at some time since then, the oldest first."""
+        lately = _I.c.recovered_at.is_(None) | (_I.c.recovered_at >= since)
+        chosen = select(_I).where(_I.c.kind == kind, _I.c.subject == subject, lately)
+        rows = await self._database.fetch(chosen.order_by(_I.c.opened_at.desc()).limit(limit))
+        return [_incident(row) for row in reversed(rows)]
+
     async def deliveries(self, *, before: int | None = None, limit: int = 50) -> Sequence[Delivery]:
         """Return the newest messages."""
         statement = select(_D)

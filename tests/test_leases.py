@@ -1,12 +1,15 @@
 """Leases: one holder, a new epoch each time, taken over only from the dead and the silent."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import delete, update
 
 from daemons.database import Database
 from daemons.errors import LeaseLost
+from daemons.journal import Journal
 from daemons.leases import BEAT_SECONDS, LEASE_SECONDS, Leases, check_lease
-from daemons.models import ManagerTable
+from daemons.models import DaemonTable, ManagerTable
 from daemons.roster import DeclaredType, Roster
 from tests.fake_clock import FakeClock
 
@@ -71,6 +74,28 @@ async def test_a_silent_holder_loses_its_lease_after_a_whole_lease(
     with pytest.raises(LeaseLost):
         await database.write(lambda tx: check_lease(tx, old))
     assert await holder.beat([old]) == {daemon_id}
+
+
+@pytest.mark.parametrize("state", ["running", "stopped"])
+async def test_from_the_death_of_its_process_on_a_daemon_that_ran_was_led_by_nobody(
+    database: Database, clock: FakeClock, daemon_id: str, state: str
+) -> None:
+    holder, thief = Leases(database, clock), Leases(database, clock)
+    await holder.join()
+    await holder.take(daemon_id)
+    await database.write(lambda tx: tx.execute(update(DaemonTable).values(state=state)).rowcount)
+    heard = clock.now()
+
+    await watch(thief, daemon_id, clock, LEASE_SECONDS + BEAT_SECONDS)
+
+    told = await Journal(database, clock).history(daemon_id, kind="lease")
+    if state == "stopped":
+        assert told == []
+        return
+    lost, found = told
+    assert (lost.at, lost.old, lost.new) == (heard, "held", "lost")
+    assert (found.old, found.new) == ("lost", "held")
+    assert found.at - lost.at >= timedelta(seconds=LEASE_SECONDS)
 
 
 async def test_a_beating_holder_keeps_its_lease(database: Database, clock: FakeClock, daemon_id: str) -> None:

@@ -1,5 +1,7 @@
 """A daemon's own pages, as a browser without scripts uses them."""
 
+import html
+import re
 from datetime import timedelta
 
 import httpx2
@@ -13,6 +15,7 @@ from web.api.figures import PointPage
 from web.api.reported import ReportedPage
 from web.pages.daemon import TABS
 from web.series import RANGES
+from web.spoken import SLOTS
 
 HOSTILE = "<script>alert(1)</script>\u202e😀" + "x" * 10_000
 
@@ -119,3 +122,21 @@ async def test_what_it_measured_is_a_plot_a_table_and_a_list(browser: httpx2.Asy
         assert "<td>50</td>" in page
         assert "<script>alert" not in page
     assert (await browser.get("/daemons/talker/metrics?since=forever")).status_code == 422
+
+
+async def test_what_it_said_is_a_drawing_that_leads_to_each_time(browser: httpx2.AsyncClient, service: Service) -> None:
+    await running_lease(service)
+    await service.journal.flush()
+    await service.roster.stop("talker")
+    await until(service, "talker", "stopped")
+
+    page = (await browser.get("/daemons/talker")).text
+    links = re.findall(r'href="(/daemons/talker\?at=[^"#]*)#timeline-title" tabindex', page)
+    spoken = [await browser.get(html.unescape(links[place])) for place in (0, -1)]
+
+    assert len(links) == SLOTS
+    assert "Looking around</title>" in page
+    assert 'class="said"' in page
+    assert [answer.status_code for answer in spoken] == [200, 200]
+    assert all('id="moment"' in answer.text and 'class="needle"' in answer.text for answer in spoken)
+    assert "Gaps, in words" in page

@@ -16,15 +16,17 @@ from daemons.service import Service
 from daemons.states import DaemonState
 from daemons.values import Daemon, StatusNote
 from web.api.reported import resolve
-from web.bars import Piece, pieces, stretches
+from web.bars import Piece, Stretch, pieces, stretches
 from web.context import context_of, own_address, service, templates, viewer
 from web.pages.forms import Form, back_to
 from web.pages.log_part import LINES_SHOWN, LogPageQuery, log_shown
 from web.parsing import NoQuery, Query, read_form, read_query
+from web.spoken import Spoken, draw, gaps_of_state, window_of
 
 HISTORY_SHOWN = 50
 CHANGES_DRAWN = 1_000
 NOTES_SHOWN = 100
+NOTES_DRAWN = 1_000
 JOBS_SHOWN = 50
 ERRORS_SHOWN = 100
 DAY = timedelta(hours=24)
@@ -85,6 +87,7 @@ def daemon_of(request: Request) -> Daemon:
 async def show_now(request: Request) -> Response:
     deck, daemon, query = service(request), daemon_of(request), read_query(request, NowQuery)
     notes = await deck.journal.timeline(daemon.id, limit=NOTES_SHOWN)
+    moment = await _moment(deck, daemon, query.at) if query.at else None
     return tab(
         request,
         "",
@@ -92,7 +95,8 @@ async def show_now(request: Request) -> Response:
         lines=await deck.journal.lines(daemon_id=daemon.id, limit=LINES_SHOWN),
         history=(await deck.journal.history(daemon.id, limit=HISTORY_SHOWN))[::-1],
         notes=notes[::-1],
-        moment=await _moment(deck, daemon, query.at) if query.at else None,
+        moment=moment,
+        spoken=await _spoken(deck, daemon, moment.at if moment else None),
         bars=[("Was", await _bar(deck, daemon, "state")), ("Wanted", await _bar(deck, daemon, "desired"))],
         process=_process(deck),
         stack=deck.supervisor.stack(daemon.name).frames if daemon.live.silent else (),
@@ -141,12 +145,36 @@ async def _moment(deck: Service, daemon: Daemon, asked: datetime) -> Moment:
     return Moment(at, state, notes[0] if notes else None)
 
 
+async def _spoken(deck: Service, daemon: Daemon, asked: datetime | None) -> Spoken | None:
+    """Draw what it said: between what it said it may have been stopped, without a process, or silent."""
+    now = deck.clock.now()
+    since, until = window_of(asked, daemon.row.created_at, now, DAY)
+    notes = await deck.journal.timeline(daemon.id, until=until, limit=NOTES_DRAWN)
+    states = await _stretches(deck, daemon, "state", daemon.row.state.value, since)
+    leases = await _stretches(deck, daemon, "lease", "held", since)
+    alone = [stretch for stretch in leases if stretch.word == "lost"]
+    return draw(notes, [alone, gaps_of_state(states), await _silences(deck, daemon, since)], since, until, asked)
+
+
+async def _silences(deck: Service, daemon: Daemon, since: datetime) -> list[Stretch]:
+    now = deck.clock.now()
+    incidents = await deck.notices.incidents_of("ERR_DAEMON_SILENT", daemon.name, since)
+    found = [Stretch("silent", one.opened_at, one.recovered_at or now, one.message) for one in incidents]
+    if daemon.live.silent and daemon.live.last_heartbeat is not None:
+        found = [one for one in found if one.start < daemon.live.last_heartbeat and one.end < now]
+        found.append(Stretch("silent", daemon.live.last_heartbeat, now))
+    return found
+
+
 async def _bar(deck: Service, daemon: Daemon, kind: str) -> list[Piece]:
-    until = deck.clock.now()
-    since = max(until - DAY, daemon.row.created_at)
-    entries = await deck.journal.history(daemon.id, kind=kind, since=since, limit=CHANGES_DRAWN)
+    since = max(deck.clock.now() - DAY, daemon.row.created_at)
     now = daemon.row.state if kind == "state" else daemon.row.desired
-    return pieces(stretches(entries, now.value, since, until, is_whole=len(entries) < CHANGES_DRAWN))
+    return pieces(await _stretches(deck, daemon, kind, now.value, since))
+
+
+async def _stretches(deck: Service, daemon: Daemon, kind: str, present: str, since: datetime) -> list[Stretch]:
+    entries = await deck.journal.history(daemon.id, kind=kind, since=since, limit=CHANGES_DRAWN)
+    return stretches(entries, present, since, deck.clock.now(), is_whole=len(entries) < CHANGES_DRAWN)
 
 
 def _process(deck: Service) -> dict[str, Any]:
