@@ -22,6 +22,7 @@ from daemons.errors import Invalid, Unavailable, UnknownName
 from daemons.events import DaemonRemoved, DaemonRowChanged, Event, ItemChanged, JobChanged
 from daemons.jobs.rows import JOBS
 from daemons.models import DaemonErrorTable, DaemonHistoryTable, DaemonTable
+from daemons.tasks import beside
 from daemons.values import JsonValue, Page
 
 TOPIC = "activity"
@@ -111,8 +112,7 @@ class Activity:
     async def __aenter__(self) -> Self:
         self._stack.enter_context(self._bus.listen(self._hear))
         await self.look()
-        looking = asyncio.create_task(self._keep_looking(), name="activity")
-        self._stack.push_async_callback(_end, looking)
+        await self._stack.enter_async_context(beside(self._keep_looking(), "activity"))
         return self
 
     async def __aexit__(
@@ -234,8 +234,3 @@ def _errors_page(conditions: Sequence[ColumnElement[bool]], limit: int) -> Selec
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= DIGITS
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait({task})

@@ -24,6 +24,7 @@ from daemons.errors import Conflict, Invalid, NotFound, Permanent, Unavailable
 from daemons.events import Event, ItemChanged, JobChanged
 from daemons.jobs.rows import IS_UNFINISHED, JOBS
 from daemons.models import QuestionTable
+from daemons.tasks import beside
 from daemons.text import check_json, clean
 from daemons.values import JsonValue, Page
 
@@ -153,8 +154,7 @@ class Questions:
 
     async def __aenter__(self) -> Self:
         self._stack.enter_context(self._bus.listen(self._hear))
-        minding = asyncio.create_task(self._mind(), name="questions")
-        self._stack.push_async_callback(_end, minding)
+        await self._stack.enter_async_context(beside(self._mind(), "questions"))
         return self
 
     async def __aexit__(
@@ -360,8 +360,3 @@ def _check_answer(value: JsonValue, form: dict[str, Any]) -> None:
     if problems:
         sentences = (f"{'.'.join(map(str, one.path)) or 'the answer'}: {one.message}" for one in problems[:5])
         raise Invalid(clean("; ".join(sentences), 1_000), code="ERR_INVALID_ANSWER")
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait({task})

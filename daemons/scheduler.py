@@ -34,6 +34,7 @@ from daemons.schedules import (
     move_on,
 )
 from daemons.states import Desired
+from daemons.tasks import beside
 from daemons.timetable import SHORTEST, end_of
 from daemons.values import DaemonRow, Job
 
@@ -66,8 +67,7 @@ class Scheduler:
 
     async def __aenter__(self) -> Self:
         self._stack.enter_context(self._bus.listen(self._hear))
-        running = asyncio.create_task(self._keep_running(), name="scheduler")
-        self._stack.push_async_callback(_end, running)
+        await self._stack.enter_async_context(beside(self._keep_running(), "scheduler"))
         return self
 
     async def __aexit__(
@@ -217,8 +217,3 @@ def _why_no_pause(row: DaemonRow, until: datetime | None, now: datetime) -> Erro
     if row.desired is Desired.PAUSED and (row.paused_until is None or (until is not None and until < row.paused_until)):
         return ErrorInfo("ERR_NOT_PAUSED", f"{row.name} is paused for longer.")
     return None
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait({task})

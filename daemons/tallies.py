@@ -20,6 +20,7 @@ from daemons.failure_marks import is_excused
 from daemons.jobs.rows import IS_UNFINISHED, JOBS
 from daemons.states import JobState
 from daemons.status import StatusBoard
+from daemons.tasks import beside
 
 TOPIC = "tallies"
 PACE_SECONDS = 3.0
@@ -66,8 +67,7 @@ class Tallies:
     async def __aenter__(self) -> Self:
         self._stack.enter_context(self._bus.listen(self._hear))
         await self.count()
-        counting = asyncio.create_task(self._keep_counting(), name="tallies")
-        self._stack.push_async_callback(_end, counting)
+        await self._stack.enter_async_context(beside(self._keep_counting(), "tallies"))
         return self
 
     async def __aexit__(
@@ -122,8 +122,3 @@ def _hour_of(is_sqlite: bool) -> ColumnElement[str]:
     if is_sqlite:
         return func.strftime("%Y-%m-%d %H", _J.finished_at)
     return func.to_char(func.timezone("UTC", _J.finished_at), "YYYY-MM-DD HH24")
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait({task})

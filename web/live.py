@@ -31,6 +31,7 @@ from daemons.events import (
     LogWritten,
     SessionEnded,
 )
+from daemons.tasks import beside
 from web.frames import HUB, LOGS, Change, Frame, frame_text
 from web.listener import SESSION_ENDED, Listener
 
@@ -92,7 +93,7 @@ class Hub:
         async with AsyncExitStack() as stack:
             mailbox = stack.enter_context(self._bus.subscribe(lambda event: isinstance(event, _TOLD)))
             for part in (self._listen(mailbox), self._release(), self._tick()):
-                stack.push_async_callback(_end, asyncio.create_task(part))
+                await stack.enter_async_context(beside(part, "what pages are told"))
             self._stack = stack.pop_all()
         return self
 
@@ -268,8 +269,3 @@ def _size_of(pointer: Pointer) -> int:
         return 200 + len(pointer.line.message)
     # Items are kept whole: there is no one place to read them again.
     return 200 + len(repr(pointer.data)) if isinstance(pointer, ItemChanged) else 200
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait({task})
