@@ -258,6 +258,10 @@ class Leases:
         """Return the ids of processes that are known dead on this host, or silent for a whole lease."""
         return {info.id for info in await self.managers() if info.is_dead}
 
+    async def living_managers(self) -> set[str]:
+        """Return the ids of processes that are not known dead, this one included."""
+        return {info.id for info in await self.managers() if not info.is_dead}
+
 
 def _note_death(tx: Transaction, daemon_id: str, holder: str) -> None:
     """Add to the history of a daemon that ran from when to when nobody led it."""

@@ -1,4 +1,4 @@
-"""Keeps who is told of what, what went wrong from when to when, and each message: the only writer of these tables."""
+"""Keeps who is told of what, and each message: the only writer of both tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,14 +9,12 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, Table, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from daemons.database import Database
 from daemons.database.transaction import Transaction
 from daemons.errors import Conflict, Invalid, NotFound
 from daemons.events import ItemChanged
-from daemons.killpoints import reach
-from daemons.models import DeliveryTable, IncidentTable, NoticeTargetTable
+from daemons.models import DeliveryTable, NoticeTargetTable
 from daemons.text import clean
 from daemons.timetable import zone_of
 from daemons.values import MASK, JsonValue
@@ -26,7 +24,6 @@ TITLE_CHARACTERS = 255
 BODY_CHARACTERS = 4_000
 DETAIL_CHARACTERS = 500
 _T = cast(Table, NoticeTargetTable.__table__)
-_I = cast(Table, IncidentTable.__table__)
 _D = cast(Table, DeliveryTable.__table__)
 
 
@@ -38,6 +35,18 @@ class Topic(StrEnum):
     DECK = "deck"  #: a worker is lost, the event loop is blocked, a plug-in did not load
     INPUT = "input"  #: a daemon or job asks a person
     DRAINED = "drained"  #: the last job ended
+
+
+class StaleTarget(Conflict):
+    """The target was changed by somebody else meanwhile."""
+
+    code = "ERR_STALE_EDIT"
+    remedy = "Read the target again and repeat the change on what you see."
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(f"The change was made on revision {expected}, but the target is at revision {actual}.")
+        self.expected = expected
+        self.actual = actual
 
 
 class Outcome(StrEnum):
@@ -62,6 +71,7 @@ class Target:
     enabled: bool
     quiet_from: str | None
     quiet_until: str | None
+    errors_at_once: bool
     zone: str
     revision: int
     created_at: datetime
@@ -71,6 +81,10 @@ class Target:
         shown = {name: getattr(self, name) for name in self.__slots__}
         scheme = self.url.partition("://")[0]
         return {**shown, "url": f"{scheme}://{MASK}", "secret": MASK if self.secret else None}
+
+    def held_until(self, now: datetime, *, is_urgent: bool) -> datetime | None:
+        """Return until when a message waits for the end of the quiet hours, or None if it may go now."""
+        return None if is_urgent and self.errors_at_once else self.quiet_end(now)
 
     def quiet_end(self, now: datetime) -> datetime | None:
         """Return when the quiet hours end that `now` falls into, or None."""
@@ -87,22 +101,6 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
-    """Something that went wrong; open until it recovered."""
-
-    id: str
-    kind: str
-    subject: str
-    message: str
-    count: int
-    opened_at: datetime
-    recovered_at: datetime | None
-
-    def as_dict(self) -> dict[str, JsonValue]:
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True)
 class Delivery:
     """One message to one target."""
 
@@ -111,6 +109,7 @@ class Delivery:
     target_name: str
     incident_id: str | None
     kind: str
+    urgent: bool
     title: str
     body: str
     outcome: Outcome
@@ -125,7 +124,7 @@ class Delivery:
 
 
 class Notices:
-    """Reads and changes targets, incidents and deliveries."""
+    """Reads and changes targets and deliveries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -155,14 +154,19 @@ class Notices:
 
         return await self._database.write(unit)
 
-    async def edit(self, name: str, values: Mapping[str, Any]) -> Target:
-        """Change what is given; a mask in place of the address or the secret keeps it. Raises NotFound, Invalid."""
+    async def edit(self, name: str, values: Mapping[str, Any], *, revision: int | None = None) -> Target:
+        """Change what is given; a mask in place of the address or the secret keeps it.
+
+        Raises NotFound, StaleTarget or Invalid.
+        """
         kept = {key: value for key, value in values.items() if MASK not in str(value)}
 
         def unit(tx: Transaction) -> Target:
             row = tx.execute(select(_T).where(_T.c.name == name).with_for_update()).first()
             if row is None:
                 raise _unknown(name)
+            if revision not in (None, row.revision):
+                raise StaleTarget(revision or 0, row.revision)
             check_target({**row._mapping, **kept})
             changed = {**kept, "revision": row.revision + 1}
             return _target(tx.execute(update(_T).where(_T.c.id == row.id).values(changed).returning(_T)).one())
@@ -183,26 +187,7 @@ class Notices:
 
         await self._database.write(unit)
 
-    # Incidents and deliveries.
-
-    async def open_incidents(self) -> Sequence[Incident]:
-        """Return what is wrong now, the oldest first."""
-        rows = await self._database.fetch(select(_I).where(_I.c.recovered_at.is_(None)).order_by(_I.c.opened_at))
-        return [_incident(row) for row in rows]
-
-    async def incidents(self, limit: int = 50) -> Sequence[Incident]:
-        """Return the newest incidents, open or over."""
-        return [
-            _incident(row)
-            for row in await self._database.fetch(select(_I).order_by(_I.c.opened_at.desc()).limit(limit))
-        ]
-
-    async def incidents_of(self, kind: str, subject: str, since: datetime, limit: int = 200) -> Sequence[Incident]:
-        """Return the newest incidents of one thing that were open at some time since then, the oldest first."""
-        lately = _I.c.recovered_at.is_(None) | (_I.c.recovered_at >= since)
-        chosen = select(_I).where(_I.c.kind == kind, _I.c.subject == subject, lately)
-        rows = await self._database.fetch(chosen.order_by(_I.c.opened_at.desc()).limit(limit))
-        return [_incident(row) for row in reversed(rows)]
+    # Messages.
 
     async def deliveries(self, *, before: int | None = None, limit: int = 50) -> Sequence[Delivery]:
         """Return the newest messages."""
@@ -224,44 +209,6 @@ class Notices:
         rows = await self._database.fetch(select(_D).where(*waiting).order_by(_D.c.id).limit(200))
         return [_delivery(row) for row in rows]
 
-    async def open(self, kind: str, subject: str, message: str, topic: Topic, title: str) -> Incident | None:
-        """Open an incident and write a message to each target that wants to hear of it; None if it is open already."""
-
-        def unit(tx: Transaction) -> Incident | None:
-            still = (_I.c.kind == kind, _I.c.subject == subject, _I.c.recovered_at.is_(None))
-            if tx.execute(select(_I.c.id).where(*still)).first():
-                return None
-            row = {"id": str(uuid4()), "kind": kind, "subject": subject, "message": message, "count": 1}
-            # Another manager may see the same thing in the same moment.
-            statement = (sqlite if tx.is_sqlite else postgresql).insert(_I).on_conflict_do_nothing().returning(_I)
-            opened = tx.execute(statement, {**row, "opened_at": tx.now}).first()
-            if opened is None:
-                return None
-            made = _incident(opened)
-            write_to_all(tx, topic, kind, title, message, incident_id=made.id)
-            reach("incident opened")
-            return made
-
-        return await self._database.write(unit)
-
-    async def recover(self, incident: Incident, topic: Topic, title: str, *, is_told: bool = True) -> None:
-        """Close an incident. Who was told of it is told that it is over; who was not yet, is not told at all."""
-
-        def unit(tx: Transaction) -> None:
-            still = (_I.c.id == incident.id, _I.c.recovered_at.is_(None))
-            if tx.execute(update(_I).where(*still).values(recovered_at=tx.now)).rowcount == 0:
-                return
-            of_it = _D.c.incident_id == incident.id
-            unsent = (of_it, _D.c.outcome == Outcome.WAITING.value, _D.c.tries == 0)
-            tx.execute(update(_D).where(*unsent).values(outcome=Outcome.DROPPED.value, finished_at=tx.now))
-            told = select(_D.c.target_id).where(of_it, _D.c.outcome != Outcome.DROPPED.value)
-            ids = set(tx.execute(told).scalars()) if is_told else set()
-            minutes = max(1, round((tx.now - incident.opened_at).total_seconds() / 60))
-            body = f"It lasted {minutes} min. It was: {incident.message}"
-            write_to_all(tx, topic, "recovered", title, body, incident_id=incident.id, only=ids)
-
-        await self._database.write(unit)
-
     async def write_one(self, target: Target, kind: str, title: str, body: str) -> Delivery:
         """Write one message to one target, quiet hours or not."""
         return await self._database.write(lambda tx: _write(tx, target, kind, title, body, None, tx.now))
@@ -275,6 +222,12 @@ class Notices:
         same = (_D.c.id == delivery.id, _D.c.tries == delivery.tries, _D.c.outcome == Outcome.WAITING.value)
         taken = update(_D).where(*same).values(tries=delivery.tries + 1, next_try_at=until)
         return bool(await self._database.write(lambda tx: tx.execute(taken).rowcount))
+
+    async def hold(self, deliveries: Sequence[Delivery], until: datetime) -> None:
+        """Have messages wait that are due, in quiet hours that began meanwhile."""
+        waiting = (_D.c.id.in_([one.id for one in deliveries]), _D.c.outcome == Outcome.WAITING.value)
+        later = update(_D).where(*waiting, _D.c.next_try_at < until).values(next_try_at=until)
+        await self._database.write(lambda tx: tx.execute(later), durable=False)
 
     async def settle(
         self, delivery: Delivery, outcome: Outcome, detail: str | None, next_try_at: datetime | None = None
@@ -294,13 +247,10 @@ class Notices:
         await self._database.write(unit)
 
     async def prune(self, older_than: datetime) -> None:
-        """Forget messages and incidents that are long over."""
-
-        def unit(tx: Transaction) -> None:
-            tx.execute(delete(_D).where(_D.c.finished_at < older_than))
-            tx.execute(delete(_I).where(_I.c.recovered_at < older_than))
-
-        await self._database.write(unit, durable=False)
+        """Forget messages that are long over."""
+        await self._database.write(
+            lambda tx: tx.execute(delete(_D).where(_D.c.finished_at < older_than)), durable=False
+        )
 
 
 def write_to_all(
@@ -312,12 +262,34 @@ def write_to_all(
     *,
     incident_id: str | None,
     only: set[str | None] | None = None,
+    is_urgent: bool = False,
 ) -> None:
-    """Write a message to each enabled target that wants `topic`; in its quiet hours it waits for their end."""
+    """Write a message to each enabled target that wants `topic`; in its quiet hours it waits, unless errors do not."""
     for row in tx.execute(select(_T).where(_T.c.enabled.is_(True))).all():
         target = _target(row)
         if topic in target.events and (only is None or target.id in only):
-            _write(tx, target, kind, title, body, incident_id, target.quiet_end(tx.now) or tx.now)
+            at = target.held_until(tx.now, is_urgent=is_urgent) or tx.now
+            _write(tx, target, kind, title, body, incident_id, at, is_urgent=is_urgent)
+
+
+def write_summaries(tx: Transaction, title: str, body: str, *, incident_id: str, only: set[str | None]) -> None:
+    """Write to each of these targets that has quiet hours now what came and went in them, for when they end."""
+    for row in tx.execute(select(_T).where(_T.c.enabled.is_(True), _T.c.id.in_(only - {None}))).all():
+        if end := _target(row).quiet_end(tx.now):
+            _write(tx, _target(row), "summary", title, body, incident_id, end)
+
+
+def drop_unsent(tx: Transaction, incident_id: str) -> set[str | None]:
+    """Drop the messages of an incident that nobody tried to send yet; return whose they were."""
+    unsent = (_D.c.incident_id == incident_id, _D.c.outcome == Outcome.WAITING.value, _D.c.tries == 0)
+    dropped = update(_D).where(*unsent).values(outcome=Outcome.DROPPED.value, finished_at=tx.now)
+    return set(tx.execute(dropped.returning(_D.c.target_id)).scalars())
+
+
+def told_of(tx: Transaction, incident_id: str) -> set[str | None]:
+    """Return the targets that were told of an incident, or that it is being tried to tell."""
+    told = (_D.c.incident_id == incident_id, _D.c.outcome != Outcome.DROPPED.value)
+    return set(tx.execute(select(_D.c.target_id).where(*told)).scalars())
 
 
 def check_target(values: Mapping[str, Any]) -> None:
@@ -344,13 +316,22 @@ def check_target(values: Mapping[str, Any]) -> None:
 
 
 def _write(
-    tx: Transaction, target: Target, kind: str, title: str, body: str, incident_id: str | None, at: datetime
+    tx: Transaction,
+    target: Target,
+    kind: str,
+    title: str,
+    body: str,
+    incident_id: str | None,
+    at: datetime,
+    *,
+    is_urgent: bool = False,
 ) -> Delivery:
     row = {
         "target_id": target.id,
         "target_name": target.name,
         "incident_id": incident_id,
         "kind": kind,
+        "urgent": is_urgent,
         "title": clean(title, TITLE_CHARACTERS),
         "body": clean(body, BODY_CHARACTERS, keep_newlines=True),
         "outcome": Outcome.WAITING.value,
@@ -368,10 +349,6 @@ def _unknown(name: str) -> NotFound:
 
 def _target(row: Row[Any]) -> Target:
     return Target(**{name: getattr(row, name) for name in Target.__slots__})
-
-
-def _incident(row: Row[Any]) -> Incident:
-    return Incident(**{name: row._mapping[name] for name in Incident.__slots__})
 
 
 def _delivery(row: Row[Any]) -> Delivery:

@@ -7,19 +7,21 @@ the deck dies between the sending and that answer, it comes once more with the s
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import structlog
 
 from daemons.clock import Clock
 from daemons.errors import Unavailable
 from daemons.findings import Finding
+from daemons.incidents import Incident, Incidents, Wrong
 from daemons.killpoints import reach
-from daemons.notices import Delivery, Incident, Notices, Outcome, Target, Topic
+from daemons.notices import Delivery, Notices, Outcome, Target, Topic
 from daemons.questions import Question, Questions
 from daemons.sending import SECONDS, require_sender, send
 from daemons.tallies import Tallies
@@ -29,6 +31,10 @@ log = structlog.get_logger("daemondeck.notices")
 LOOK_SECONDS = 5.0
 FIRST_RETRY_SECONDS = 30.0
 TRIES_MOST = 6
+CALM_SECONDS = 1800.0
+"""For so long what flaps has to be gone before it is called stable again."""
+THREADS = 4
+"""Services of apprise that are spoken to at once; the next one waits for a thread."""
 INPUT_KIND = "INPUT_NEEDED"
 _TOPICS = {
     "ERR_DAEMON": Topic.DAEMONS,
@@ -45,42 +51,38 @@ _UNTOLD = ("ERR_STARTING", "ERR_STOPPING")
 Key = tuple[str, str]
 
 
-class Wrong(NamedTuple):
-    """Something that is wrong now, or that somebody has to answer."""
-
-    topic: Topic
-    title: str
-    message: str
-
-
 class Notifier:
     """Looks, opens and closes incidents, and sends, from enter to exit."""
 
     def __init__(
         self,
         notices: Notices,
+        incidents: Incidents,
         findings: Callable[[], Sequence[Finding]],
         questions: Questions,
         tallies: Tallies,
         clock: Clock,
         *,
         after: float,
-        is_alone: bool = True,
+        living: Callable[[], Awaitable[set[str]]],
     ) -> None:
         self._notices = notices
+        self._incidents = incidents
         self._findings = findings
         self._questions = questions
         self._tallies = tallies
         self._clock = clock
-        self._is_alone = is_alone
+        self._living = living
+        """The ids of managers that look after their incidents themselves."""
         self._after = after
         """Seconds for which something has to be wrong before it is told, and over before that is."""
         self._seen: dict[Key, float] = {}
         self._gone: dict[Key, float] = {}
         self._ours: set[Key] = set()
         """Open incidents that this manager saw: another's are not ours to close."""
-        self._began = clock.monotonic()
-        self._has_inherited = False
+        self._orphans: dict[Key, float] = {}
+        """Since when open incidents are nobody's."""
+        self._pool = ThreadPoolExecutor(THREADS, "notices")
         self._busy_since: float | None = None
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._stack = AsyncExitStack()
@@ -100,6 +102,8 @@ class Notifier:
         for task in tasks:
             task.cancel()
         await self._clock.settle(tasks, 1.0)
+        # A service that hangs is not waited for.
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     # For people.
 
@@ -113,7 +117,8 @@ class Notifier:
         target = await self._notices.target(name)
         written = await self._notices.write_one(target, "test", "Daemondeck can reach you", "This is only a test.")
         if await self._notices.claim(written, self._clock.now() + timedelta(seconds=2 * SECONDS)):
-            sent = await send(self._clock, target, written.title, written.body, kind="test", number=written.id)
+            what = (target, written.title, written.body)
+            sent = await send(self._clock, self._pool, *what, kind="test", number=written.id)
             outcome = Outcome.FAILED if sent.problem else Outcome.SENT
             await self._notices.settle(written, outcome, sent.problem)
         return await self._notices.delivery(written.id)
@@ -133,29 +138,42 @@ class Notifier:
     async def look(self) -> None:
         """Open what is wrong for long enough, close what is over, and have everything that is due sent."""
         wrong = {**self._wrong(), **await self._asked()}
-        known = {(incident.kind, incident.subject): incident for incident in await self._notices.open_incidents()}
+        known = {(incident.kind, incident.subject): incident for incident in await self._incidents.open_ones()}
         now = self._clock.monotonic()
         for key, one in wrong.items():
-            self._gone.pop(key, None)
-            if key not in known and now - self._seen.setdefault(key, now) >= self._patience(key):
-                await self._notices.open(*key, one.message, one.topic, one.title)
+            was_gone = self._gone.pop(key, None) is not None
+            if key in known:
+                if was_gone:
+                    await self._incidents.count_again(known[key])
+            elif now - self._seen.setdefault(key, now) >= self._patience(key):
+                await self._incidents.open(*key, one)
                 reach("incident stored")
                 self._ours.add(key)
         for key in [seen for seen in self._seen if seen not in wrong]:
             del self._seen[key]
         self._ours.update(key for key in known if key in wrong)
-        if not self._has_inherited and now - self._began >= 2 * self._after:
-            # What an earlier run of this data left open, and nobody sees any more.
-            self._has_inherited = True
-            self._ours.update(known if self._is_alone else ())
+        await self._inherit(known, wrong, now)
         for key, incident in known.items():
             is_gone = key in self._ours and key not in wrong
-            if is_gone and now - self._gone.setdefault(key, now) >= self._patience(key):
-                await self._close(incident)
+            patience = CALM_SECONDS if incident.is_flapping else self._patience(key)
+            if is_gone and now - self._gone.setdefault(key, now) >= patience:
+                await self._close(incident, now - self._gone[key] if incident.is_flapping else 0.0)
                 self._ours.discard(key)
                 del self._gone[key]
         await self._tell_drained(now)
         await self._send_due()
+
+    async def _inherit(self, known: Mapping[Key, Incident], wrong: Mapping[Key, Wrong], now: float) -> None:
+        """Take over what a dead manager opened: at once what is seen here, else when nobody who sees it did."""
+        ours = self._incidents.manager_id
+        orphans = {key: one for key, one in known.items() if one.manager_id != ours}
+        living = await self._living() if orphans else set()
+        orphans = {key: one for key, one in orphans.items() if one.manager_id not in living}
+        self._orphans = {key: self._orphans.get(key, now) for key in orphans}
+        for key, incident in orphans.items():
+            is_left = key in wrong or now - self._orphans[key] >= 2 * self._after
+            if is_left and await self._incidents.take_over(incident):
+                self._ours.add(key)
 
     def _patience(self, key: Key) -> float:
         return 0.0 if key[0] == INPUT_KIND else self._after
@@ -163,7 +181,10 @@ class Notifier:
     def _wrong(self) -> dict[Key, Wrong]:
         return {
             (finding.code, (finding.subject or "")[:255]): Wrong(
-                topic_of(finding.code), finding.message, f"{finding.message} {finding.remedy or ''}".strip()
+                topic_of(finding.code),
+                finding.message,
+                f"{finding.message} {finding.remedy or ''}".strip(),
+                is_urgent=finding.severity == "error",
             )
             for finding in self._findings()
             if finding.is_trouble and finding.code not in _UNTOLD
@@ -188,10 +209,9 @@ class Notifier:
             found += page.items
         return found
 
-    async def _close(self, incident: Incident) -> None:
+    async def _close(self, incident: Incident, gone: float) -> None:
         is_told = incident.kind != INPUT_KIND
-        title = f"Over: {incident.message.partition('. ')[0]}"
-        await self._notices.recover(incident, topic_of(incident.kind), title, is_told=is_told)
+        await self._incidents.recover(incident, topic_of(incident.kind), gone=gone, is_told=is_told)
 
     async def _tell_drained(self, now: float) -> None:
         tally = self._tallies.now
@@ -217,8 +237,18 @@ class Notifier:
         self._sending = {key: task for key, task in self._sending.items() if not task.done()}
         for target_id, deliveries in due.items():
             if target_id in targets and target_id not in self._sending:
-                sending = self._send(targets[target_id], deliveries)
-                self._sending[target_id] = asyncio.create_task(sending, name=f"notices for {targets[target_id].name}")
+                target = targets[target_id]
+                if now_due := await self._not_held(target, deliveries):
+                    sending = self._send(target, now_due)
+                    self._sending[target_id] = asyncio.create_task(sending, name=f"notices for {target.name}")
+
+    async def _not_held(self, target: Target, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Have what is due, but not in quiet hours, such as another try, wait for their end; return the rest."""
+        now = self._clock.now()
+        held = [one for one in deliveries if target.held_until(now, is_urgent=one.urgent)]
+        if held and (end := target.quiet_end(now)):
+            await self._notices.hold(held, end)
+        return [one for one in deliveries if one not in held]
 
     async def _send(self, target: Target, deliveries: Sequence[Delivery]) -> None:
         with suppress(Unavailable):
@@ -230,7 +260,7 @@ class Notifier:
             first = ours[0]
             title = first.title if len(ours) == 1 else f"{len(ours)} messages: {first.title}"
             body = first.body if len(ours) == 1 else "\n".join(f"{one.title}: {one.body}" for one in ours)
-            sent = await send(self._clock, target, title, body, kind=first.kind, number=first.id)
+            sent = await send(self._clock, self._pool, target, title, body, kind=first.kind, number=first.id)
             reach("message sent")
             for one in ours:
                 await self._keep(one, sent.problem, sent.is_final, sent.retry_after)

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import importlib.util
 import json
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -36,12 +37,14 @@ def require_sender(kind: str) -> None:
         raise Invalid("apprise is not installed.", remedy=NO_APPRISE, code="ERR_NO_APPRISE")
 
 
-async def send(clock: Clock, target: Target, title: str, body: str, *, kind: str, number: int) -> Sent:
+async def send(
+    clock: Clock, threads: Executor, target: Target, title: str, body: str, *, kind: str, number: int
+) -> Sent:
     """Send, and return how it went; never raises, never takes longer than SECONDS."""
     sending = (
         _webhook(clock, target, title, body, kind, number)
         if target.kind == "webhook"
-        else _apprise(target, title, body)
+        else _apprise(threads, target, title, body)
     )
     task = asyncio.ensure_future(sending)
     await clock.settle({task}, SECONDS)
@@ -64,20 +67,25 @@ async def _webhook(clock: Clock, target: Target, title: str, body: str, kind: st
     if target.secret:
         headers["X-Daemondeck-Signature"] = signature(target.secret, at, text.encode())
     # Exactly the address its owner gave: redirects and proxies could lead our secrets elsewhere.
-    async with httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False) as client:
-        answer = await client.post(target.url, content=text.encode(), headers=headers)
-    if answer.is_success:
+    # Of the answer its head is all that matters: whatever follows is not read, however much it is.
+    async with (
+        httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False) as client,
+        client.stream("POST", target.url, content=text.encode(), headers=headers) as answer,
+    ):
+        return _verdict(answer.status_code, answer.headers.get("retry-after"), clock.now())
+
+
+def _verdict(status: int, retry_after: str | None, now: datetime) -> Sent:
+    if 200 <= status < 300:
         return Sent()
-    is_final = answer.status_code in (400, 401, 403, 404, 405, 410, 413, 415, 422) or answer.is_redirect
-    return Sent(
-        f"it answered {answer.status_code}", is_final, _retry_after(answer.headers.get("retry-after"), clock.now())
-    )
+    is_final = status in (400, 401, 403, 404, 405, 410, 413, 415, 422) or 300 <= status < 400
+    return Sent(f"it answered {status}", is_final, _retry_after(retry_after, now))
 
 
-async def _apprise(target: Target, title: str, body: str) -> Sent:
+async def _apprise(threads: Executor, target: Target, title: str, body: str) -> Sent:
     require_sender("apprise")
-    # It waits for the network in its own thread, which is given up, not waited for, when it takes too long.
-    return await asyncio.to_thread(_notify, target, title, body)
+    # It waits for the network in a thread, which is given up, not waited for, when it takes too long.
+    return await asyncio.get_running_loop().run_in_executor(threads, _notify, target, title, body)
 
 
 def _notify(target: Target, title: str, body: str) -> Sent:

@@ -28,6 +28,7 @@ from daemons.failure_marks import FailureMarks
 from daemons.failures import Failures
 from daemons.findings import Finding
 from daemons.health import Health, Watched
+from daemons.incidents import Incidents
 from daemons.jobs import Jobs
 from daemons.jobs.retention import Retention
 from daemons.journal import Journal
@@ -145,14 +146,16 @@ class Service:
         self.log_level = LogLevelSwitch(settings.log_level, clock)
         self._backing_up = asyncio.Lock()
         self.notices = Notices(self.database)
+        self.incidents = Incidents(self.database, self.leases.manager_id)
         self.notifier = Notifier(
             self.notices,
+            self.incidents,
             self.problems,
             self.questions,
             self.tallies,
             clock,
             after=settings.notify_after,
-            is_alone=self.database.is_sqlite,
+            living=self.leases.living_managers,
         )
         self._lock = lock
         self._is_open = False
@@ -327,6 +330,7 @@ class Service:
                 await self.readings.prune(oldest)
                 await self.operations.prune(oldest)
                 await self.notices.prune(oldest)
+                await self.incidents.prune(oldest)
                 await self.access.sweep()
             await self.clock.sleep(HOUSEKEEPING_SECONDS)
 

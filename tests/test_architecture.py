@@ -15,7 +15,7 @@ FLOORS = {
     "1": "settings logs log_level bus",
     "2": "models database schema",
     "3": "common_passwords passwords access leases journal readings roster status jobs failure_marks tallies "
-    "statistics activity questions schedules views notices",
+    "statistics activity questions schedules views notices incidents",
     "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
     "5a": "log_rate dispatch orders operations failures scheduler executor supervisor health diagnostics "
     "sending notifier",

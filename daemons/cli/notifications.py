@@ -28,6 +28,7 @@ LOG: Columns = {
 INCIDENTS: Columns = {
     "AGE": lambda one: age(one["opened_at"]),
     "KIND": lambda one: one["kind"],
+    "TIMES": lambda one: one["count"],
     "OVER": lambda one: one["recovered_at"],
     "WHAT": lambda one: one["message"],
 }
@@ -35,6 +36,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The target.")]
 Events = Annotated[str | None, typer.Option("--events", help="Between commas: daemons,storage,deck,input,drained.")]
 Quiet = Annotated[str | None, typer.Option("--quiet-hours", help="Held back between: 22:00-07:00.")]
 Zone = Annotated[str | None, typer.Option("--zone", help="Time zone of the quiet hours.")]
+AtOnce = Annotated[
+    bool | None, typer.Option("--errors-at-once/--errors-wait", help="Whether errors break through quiet hours.")
+]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="At most so many.")]
 
 
@@ -55,6 +59,7 @@ def add_target(
     signed: Annotated[bool, typer.Option("--signed", help="Ask for the secret that signs a webhook.")] = False,
     events: Events = None,
     quiet_hours: Quiet = None,
+    errors_at_once: AtOnce = None,
     zone: Zone = None,
 ) -> None:
     """Add somebody to be told. Example: daemondeck notify add phone ntfy://localhost/deck --events daemons,input"""
@@ -63,7 +68,11 @@ def add_target(
     secret = typer.prompt("Secret", hide_input=True, err=True) if signed else None
     body = {"name": name, "kind": "webhook" if webhook else "apprise", "url": address, "secret": secret}
     with options.deck() as deck:
-        show_one(options, deck.post("/notifications/targets", {**body, **_rules(events, quiet_hours, zone)}), COLUMNS)
+        show_one(
+            options,
+            deck.post("/notifications/targets", {**body, **_rules(events, quiet_hours, zone, errors_at_once)}),
+            COLUMNS,
+        )
 
 
 @app.command("edit")
@@ -72,6 +81,7 @@ def edit_target(
     name: Name,
     events: Events = None,
     quiet_hours: Quiet = None,
+    errors_at_once: AtOnce = None,
     zone: Zone = None,
     enabled: Annotated[bool | None, typer.Option("--on/--off", help="Whether it is told at all.")] = None,
 ) -> None:
@@ -79,7 +89,7 @@ def edit_target(
     options = options_of(context)
     switch = {} if enabled is None else {"enabled": enabled}
     with options.deck() as deck:
-        body = {**_rules(events, quiet_hours, zone), **switch}
+        body = {**_rules(events, quiet_hours, zone, errors_at_once), **switch}
         show_one(options, deck.patch(f"/notifications/targets/{segment(name)}", body), COLUMNS)
 
 
@@ -118,8 +128,8 @@ def list_incidents(context: typer.Context, limit: Limit = 50) -> None:
         show(options, deck.get("/notifications/incidents", limit=limit)["items"], INCIDENTS, name="id")
 
 
-def _rules(events: str | None, quiet_hours: str | None, zone: str | None) -> dict[str, Any]:
-    rules: dict[str, Any] = {}
+def _rules(events: str | None, quiet_hours: str | None, zone: str | None, at_once: bool | None) -> dict[str, Any]:
+    rules: dict[str, Any] = {} if at_once is None else {"errors_at_once": at_once}
     if events is not None:
         rules["events"] = [topic.strip() for topic in events.split(",") if topic.strip()]
     if quiet_hours is not None:

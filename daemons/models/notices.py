@@ -24,6 +24,8 @@ class NoticeTargetTable(Base):
     # Local times such as 22:00; both or neither.
     quiet_from: Mapped[str | None] = mapped_column(String(5))
     quiet_until: Mapped[str | None] = mapped_column(String(5))
+    # Whether errors do not wait for the end of the quiet hours.
+    errors_at_once: Mapped[bool]
     zone: Mapped[str] = mapped_column(String(64))
     revision: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
     created_at: Mapped[datetime]
@@ -39,6 +41,10 @@ class IncidentTable(Base):
     subject: Mapped[str] = mapped_column(String(255))
     message: Mapped[str] = mapped_column(Text)
     count: Mapped[int]
+    # Who opened it or took it over: only that manager closes it while it lives.
+    manager_id: Mapped[str | None] = mapped_column(String(36))
+    # When the first came of those that `count` counts.
+    first_at: Mapped[datetime]
     opened_at: Mapped[datetime]
     recovered_at: Mapped[datetime | None]
 
@@ -65,6 +71,7 @@ class DeliveryTable(Base):
     target_name: Mapped[str] = mapped_column(String(NAME_CHARACTERS))
     incident_id: Mapped[str | None] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(40))
+    urgent: Mapped[bool]
     title: Mapped[str] = mapped_column(String(255))
     body: Mapped[str] = mapped_column(Text)
     outcome: Mapped[str] = mapped_column(String(20))

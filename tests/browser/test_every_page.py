@@ -38,6 +38,8 @@ EXAMPLES = {
     "/daemons/{name}/remove": ["describe-holiday", "demo"],
     "/people/users/{name}": ["ana"],
     "/schedules/{name}": ["nightly", "nobody"],
+    "/notifications/{name}": ["hook", "nobody"],
+    "/notifications/{name}/remove": ["hook"],
 }
 """What stands for the parameter of a path, and of those below it, where the showcase has it."""
 VARIANTS = {

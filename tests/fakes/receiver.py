@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 
@@ -14,6 +14,7 @@ class Receiver:
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[tuple[int, str]] = [(200, "")]
         self.hangs = False
+        self.floods = False
         self.port = 0
         self._arrived = asyncio.Event()
 
@@ -39,6 +40,12 @@ class Receiver:
         self._arrived.set()
         if self.hangs:
             await reader.read()
+        elif self.floods:
+            writer.write(b"HTTP/1.1 200 X\r\nContent-Length: 1000000000000\r\n\r\n")
+            with suppress(ConnectionError):
+                while True:
+                    writer.write(b"x" * 65_536)
+                    await writer.drain()
         else:
             status, more = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
             writer.write(f"HTTP/1.1 {status} X\r\n{more}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())

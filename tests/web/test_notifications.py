@@ -68,7 +68,40 @@ async def test_the_page_adds_and_tests_without_scripts(browser: httpx2.AsyncClie
     assert "Daemondeck can reach you" in page
     assert "s3cr3t-path" not in page
     assert (await browser.post("/notifications/hook/switch", data={"enabled": "no"})).status_code == 303
+    assert "is dropped" in (await browser.get("/notifications/hook/remove")).text
     assert (await browser.post("/notifications/hook/remove")).status_code == 303
+
+
+async def test_a_target_is_changed_on_its_page_and_two_editors_hear_of_each_other(
+    browser: httpx2.AsyncClient, service: Service, receiver: Receiver
+) -> None:
+    form = {"name": "hook", "kind": "webhook", "url": receiver.url, "secret": "a long secret", "zone": "UTC"}
+    await browser.post("/notifications", data={**form, "topic.input": "yes", "errors_at_once": "yes"})
+    page = await browser.get("/notifications/hook")
+    assert 'name="topic.input" value="yes" checked' in page.text and "s3cr3t-path" not in page.text
+
+    change = {"revision": "1", "zone": "UTC", "topic.storage": "yes", "quiet_from": "22:00", "quiet_until": "07:00"}
+    saved = await browser.post("/notifications/hook", data=change)
+    stale = await browser.post("/notifications/hook", data={**change, "quiet_until": "08:15"})
+
+    target = await service.notices.target("hook")
+    assert (saved.status_code, stale.status_code) == (303, 409)
+    assert (target.events, target.errors_at_once, target.secret) == (["storage"], False, "a long secret")
+    assert "22:00–07:00 UTC" in stale.text and 'value="08:15"' in stale.text
+    refused = await browser.post("/notifications/hook", data={**change, "revision": "2", "zone": HOSTILE})
+    assert refused.status_code == 422 and "<script>alert" not in refused.text
+    assert (await browser.post("/notifications/nobody", data=change)).status_code == 404
+
+
+async def test_a_stale_change_names_both_revisions(program: httpx2.AsyncClient, receiver: Receiver) -> None:
+    body = {"name": "hook", "kind": "webhook", "url": receiver.url, "zone": "UTC"}
+    assert (await program.post("/api/notifications/targets", json=body)).json()["errors_at_once"] is True
+    await program.patch("/api/notifications/targets/hook", json={"errors_at_once": False, "revision": 1})
+
+    refused = await program.patch("/api/notifications/targets/hook", json={"enabled": False, "revision": 1})
+
+    assert refused.status_code == 409
+    assert (refused.json()["error"]["expected"], refused.json()["error"]["actual"]) == (1, 2)
 
 
 async def test_a_refused_form_keeps_what_was_typed_but_no_secret(browser: httpx2.AsyncClient) -> None:

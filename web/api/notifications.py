@@ -33,6 +33,7 @@ class NewTarget(Body):
     events: list[Topic] = Field(default_factory=lambda: list(Topic))
     quiet_from: Hour | None = None
     quiet_until: Hour | None = None
+    errors_at_once: bool = Field(True, description="Errors do not wait for the end of the quiet hours.")
     zone: str = Field(default_factory=local_zone, max_length=64)
     enabled: bool = True
 
@@ -45,8 +46,10 @@ class TargetChange(Body):
     events: list[Topic] | None = None
     quiet_from: Hour | None = None
     quiet_until: Hour | None = None
+    errors_at_once: bool | None = None
     zone: str | None = Field(None, max_length=64)
     enabled: bool | None = None
+    revision: int | None = Field(None, description="The revision the change was made on.")
 
 
 class DeliveryQuery(Query):
@@ -74,6 +77,7 @@ class TargetShape(shapes.Shape):
     enabled: bool
     quiet_from: str | None
     quiet_until: str | None
+    errors_at_once: bool
     zone: str
     revision: int
     created_at: AwareDatetime
@@ -85,7 +89,7 @@ class TargetPage(shapes.Shape):
 
 
 class IncidentShape(shapes.Shape):
-    """Something that went wrong, open until it recovered."""
+    """Something that went wrong, `count` times, open until it recovered."""
 
     id: str
     kind: str
@@ -109,6 +113,7 @@ class DeliveryShape(shapes.Shape):
     target_name: str
     incident_id: str | None
     kind: str
+    urgent: bool
     title: str
     body: str
     outcome: Outcome
@@ -136,10 +141,12 @@ async def add_target(request: Request, body: NewTarget) -> Response:
 
 async def change_target(request: Request, body: TargetChange) -> Response:
     values = body.model_dump(mode="json", exclude_unset=True)
-    for name in ("url", "events", "zone", "enabled"):
+    revision = values.pop("revision", None)
+    for name in ("url", "events", "zone", "enabled", "errors_at_once"):
         if name in values and values[name] is None:
             raise Invalid(f"{name} cannot be null.")
-    return JsonResponse((await service(request).notices.edit(request.path_params["name"], values)).as_dict())
+    changed = await service(request).notices.edit(request.path_params["name"], values, revision=revision)
+    return JsonResponse(changed.as_dict())
 
 
 async def remove_target(request: Request) -> Response:
@@ -152,7 +159,7 @@ async def test_target(request: Request) -> Response:
 
 
 async def list_incidents(request: Request, query: LimitQuery) -> Response:
-    return Listing([incident.as_dict() for incident in await service(request).notices.incidents(query.limit)])
+    return Listing([incident.as_dict() for incident in await service(request).incidents.list(query.limit)])
 
 
 async def list_deliveries(request: Request, query: DeliveryQuery) -> Response:

@@ -158,7 +158,7 @@ async def _spoken(deck: Service, daemon: Daemon, asked: datetime | None) -> Spok
 
 async def _silences(deck: Service, daemon: Daemon, since: datetime) -> list[Stretch]:
     now = deck.clock.now()
-    incidents = await deck.notices.incidents_of("ERR_DAEMON_SILENT", daemon.name, since)
+    incidents = await deck.incidents.of("ERR_DAEMON_SILENT", daemon.name, since)
     found = [Stretch("silent", one.opened_at, one.recovered_at or now, one.message) for one in incidents]
     if daemon.live.silent and daemon.live.last_heartbeat is not None:
         found = [one for one in found if one.start < daemon.live.last_heartbeat and one.end < now]
