@@ -98,6 +98,7 @@ class Settings(BaseSettings):
         default_factory=dict, description="The role of each group (viewer, operator, admin); the highest counts."
     )
     proxy_default_role: RoleName = Field("viewer", description="The role of who is seen for the first time.")
+    language: str = Field("en", max_length=35, description="The language of pages, such as en.")
     plugins: Words = Field(default_factory=list, description="Modules that bring more daemons and jobs.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto is console on a terminal, else JSON."

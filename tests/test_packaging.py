@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -6,13 +7,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+CATALOGUE = "web/locale/xx/LC_MESSAGES/daemondeck.mo"
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    folder = tmp_path_factory.mktemp("wheel")
+    """Build one from a copy of the sources that also has a catalogue of translations."""
+    folder, sources = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("sources") / "daemondeck"
+    left_out = shutil.ignore_patterns(".*_cache", ".git", ".venv", ".ci", "__pycache__", "node_modules", "tests")
+    shutil.copytree(ROOT, sources, ignore=left_out)
+    catalogue = sources / CATALOGUE
+    catalogue.parent.mkdir(parents=True)
+    catalogue.touch()
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=50)
+    subprocess.run(build, cwd=sources, check=True, capture_output=True, timeout=50)
     (built,) = folder.glob("*.whl")
     return zipfile.ZipFile(built)
 
@@ -26,6 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         "web/static/vendor/hx-ws.min.js",
         "web/static/vendor/htmx.LICENSE",
         "daemons/migrations/env.py",
+        CATALOGUE,
     ],
 )
 def test_the_wheel_carries_what_the_page_and_the_database_need(wheel: zipfile.ZipFile, file: str) -> None:

@@ -64,6 +64,7 @@ from web.security import Doors, KnownHosts, PlainPaths, SafeHeaders, SmallBodies
 from web.signals import Signals
 from web.sockets import Sockets
 from web.templating import Templates
+from web.words import catalogue, speak
 
 CALLS = [
     *daemons.CALLS,
@@ -122,6 +123,7 @@ def create_app(service: Service) -> Starlette:
     """Return the deck's web side; it is alive within its lifespan, and `service` has to outlive it."""
     assets = Assets()
     settings = service.settings
+    speak(settings.language, catalogue(settings.language))
     hub = Hub(service.bus, service.clock, service.access, boot=service.boot, version=service.version)
     templates = Templates(assets, service.clock, base_path=settings.base_path, version=service.version)
     voucher = Voucher(settings.proxy_user_header, settings.proxy_groups_header)

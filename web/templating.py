@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from datetime import UTC, datetime
-from gettext import NullTranslations
 from typing import Any, Self, cast
 from urllib.parse import urlencode
 
@@ -13,7 +12,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from daemons.clock import Clock
-from web import marks, wording
+from web import marks, wording, words
 from web.answers import choices_of
 from web.assets import TEMPLATES, Assets
 from web.look import THEMES, Look
@@ -43,7 +42,7 @@ class Templates:
             auto_reload=False,
             extensions=["jinja2.ext.i18n"],
         )
-        install_words(self._environment, NullTranslations())
+        install_words(self._environment)
         self._environment.filters.update(
             iso=iso,
             utc=utc,
@@ -68,6 +67,7 @@ class Templates:
             query=query,
             now=clock.now,
             version=version,
+            language=words.language,
             themes=THEMES,
             state_marks=marks.DAEMON_MARKS.items(),
             daemon_mark=marks.daemon_mark,
@@ -115,9 +115,9 @@ def squeezed(html: str) -> Markup:
     return Markup(_BETWEEN_TAGS.sub("><", html))  # noqa: S704 - what was escaped before still is
 
 
-def install_words(environment: Environment, translations: NullTranslations) -> None:
-    """Have `_()` and `{% trans %}` in templates speak the language of `translations`."""
-    cast(Any, environment).install_gettext_translations(translations, newstyle=True)
+def install_words(environment: Environment) -> None:
+    """Have `_()` and `{% trans %}` in templates speak the deck's language, see web/words.py."""
+    cast(Any, environment).install_gettext_callables(words._, words.ngettext, newstyle=True)
 
 
 def iso(moment: datetime | str) -> str:

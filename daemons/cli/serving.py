@@ -45,11 +45,20 @@ def serve_deck(options: Options, flags: dict[str, Any], describe: Sequence[str])
     set_up_logs(settings.log_format, settings.log_level, settings.secrets())
     for name in unknown_variables():
         logger.warning("An environment variable sets nothing: there is no such setting.", variable=name)
+    _check_language(settings)
     settings.make_data_dir()
     _refuse_a_second(settings)
     clock = SystemClock()
     with StopSignals(clock) as signals, listening(settings.host, settings.port) as listener:
         asyncio.run(_serve(settings, clock, signals, listener, folders))
+
+
+def _check_language(settings: Settings) -> None:
+    """Raise BadSettings where pages cannot speak it, before anything is opened."""
+    with importing():
+        from web.words import catalogue
+
+    catalogue(settings.language)
 
 
 def _refuse_a_second(settings: Settings) -> None:

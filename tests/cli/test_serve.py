@@ -132,6 +132,12 @@ def test_settings_that_make_no_sense_are_told_in_one_line(own_deck: DeckRunner, 
     assert (done.returncode, len(done.stderr.splitlines())) == (78, 1)
     assert "lanes.io" in done.stderr
 
+    (tmp_path / "daemondeck.toml").unlink()
+    done = refused(own_deck, DAEMONDECK_LANGUAGE="tlh")
+    assert (done.returncode, len(done.stderr.splitlines())) == (78, 1)
+    assert done.stderr.startswith("ERR_LANGUAGE")
+    assert "one of: en" in done.stderr
+
 
 def test_a_data_directory_that_is_none_is_refused(own_deck: DeckRunner, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
