@@ -38,3 +38,9 @@ def test_views_and_files(deck: DeckRunner, serving: Serving, tmp_path: Path) -> 
         row["id"] for row in csv.DictReader(io.StringIO(deck.run("jobs", "export", "type:toy_ask").stdout))
     ]
     deck.run("jobs", "cancel", job_id)
+
+
+def test_only_what_has_failed_is_set_aside(deck: DeckRunner, serving: Serving) -> None:
+    for how in (["--skip", "ERR_NOBODY"], ["--mute", "ERR_NOBODY", "--for", "2h"], ["--count", "ERR_NOBODY"]):
+        refused = deck.run("failures", "toy_talker", *how)
+        assert (refused.returncode, "ERR_NOBODY" in refused.stderr) == (4, True), how
