@@ -6,6 +6,7 @@
   let seen = Date.now(), checked = seen, offline = false, ended = false, reload = null;
   let known = null, moved = new Set();  // the rows there were when the deck was lost, and how many changed state meanwhile
   const fresh = new Set();  // the rows of the frame that is being drawn
+  let beating = null, beaten = 0;
   let shifted = false;  // one of them is in another state than before
   const rows = () => new Set([...document.querySelectorAll("main [data-rev][id]")].map(({ id }) => id));
 
@@ -115,6 +116,17 @@
     tell(form.closest("dialog") ? "" : problem, "note");
   }
 
+  function beat() {
+    clearTimeout(beating);
+    beating = setTimeout(beat, 1000);
+    beaten = Date.now();
+    times.tick(offline);
+    if (ended || beaten - checked < VERDICT) return;
+    checked = beaten;
+    transport.drop();
+    lost(1006);
+  }
+
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
     if (event.target.method !== "post") return;
@@ -126,21 +138,15 @@
   document.addEventListener("htmx:after:swap", () => {
     show(fresh.size ? fresh : undefined);  // the many others have not changed
     fresh.clear();
+    if (Date.now() - beaten > 700) beat();  // drawn in one go with what has changed
     log.follow();
   });
   document.addEventListener("contentvisibilityautostatechange", ({ target, skipped }) => skipped || times.write(offline, [target]), true);
   at("banner-dismiss").addEventListener("click", () => tell(""));
   at("banner-retry").addEventListener("click", transport.retry);
-  setInterval(() => {
-    times.tick(offline);
-    if (ended || Date.now() - checked < VERDICT) return;
-    checked = Date.now();
-    transport.drop();
-    lost(1006);
-  }, 1000);
   at("chip").textContent = say("connecting");
   show();
-  times.tick(false);
+  beat();
   transport.start({
     alive: (moment) => { if (!known) seen = Date.now(); checked = Date.now(); times.serverIs(moment); },
     live: () => back("live"), polled: () => back("polling"),
