@@ -283,6 +283,7 @@ async def test_what_cannot_work_is_refused_when_it_is_saved(plan: Plan, wrong: d
 async def test_a_daemon_rests_at_night_and_goes_on_in_the_morning(plan: Plan) -> None:
     await plan.deck.roster.start("sleeper")
     await plan.deck.until("sleeper", DaemonState.RUNNING)
+    await plan.deck.roster.edit("sleeper", vital=True)  # naming it in a schedule is meant
     night = {**HOURLY, "kind": "cron", "job_type": None, "args": None, "daemon_name": "sleeper"}
     async with plan.scheduler() as scheduler:
         # The clock of the test begins at noon.
