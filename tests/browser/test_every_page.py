@@ -37,6 +37,7 @@ EXAMPLES = {
     "/types/{type}": ["demo"],
     "/daemons/{name}/remove": ["describe-holiday", "demo"],
     "/people/users/{name}": ["ana"],
+    "/people/tokens/{name}/revoke": ["backup"],
     "/schedules/{name}": ["nightly", "nobody"],
     "/notifications/{name}": ["hook", "nobody"],
     "/notifications/{name}/remove": ["hook"],
@@ -87,6 +88,7 @@ def session(deck: Deck) -> Any:
 @pytest.fixture(scope="module")
 def ids(deck: Deck) -> dict[str, str]:
     """The oldest job of each type, a question, and a command for many jobs."""
+    deck.call("POST", "/api/tokens", {"name": "backup"})
     deck.call("POST", "/api/users", {"name": "ana", "role": "operator", "password": "a long walk in the rain"})
     while not (questions := deck.call("GET", "/api/questions")["items"]):  # asked as soon as the job runs
         continue

@@ -113,7 +113,9 @@ async def test_an_admin_does_everything_on_the_page(browser: httpx2.AsyncClient,
         {"name": "Not This", "role": "viewer"},
     ):
         assert (await browser.post("/people/tokens/add", data=data)).status_code == 422
+    assert "Programs that use it are refused" in (await browser.get("/people/tokens/backup/revoke")).text
     assert (await browser.post("/people/tokens/backup/revoke")).is_redirect
+    assert (await browser.get("/people/tokens/backup/revoke")).status_code == 404
     assert (await browser.post("/people/users/bo/remove")).is_redirect
     assert (await browser.post("/people/sessions/end-all")).is_redirect
     assert (await browser.get("/people")).is_redirect

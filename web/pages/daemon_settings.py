@@ -9,11 +9,12 @@ from starlette.routing import Route
 from daemons.errors import Invalid, UnknownName
 from daemons.roster import StaleConfiguration
 from daemons.values import Daemon
-from web.context import service, templates, viewer
+from web.context import service
 from web.pages.daemon import daemon_of, tab
-from web.pages.forms import Form, back_to
+from web.pages.forms import Form, ask_first, back_to
 from web.parsing import NoQuery, read_form, read_query
 from web.settings_forms import OptionsForm
+from web.words import _
 
 STEPS = ("review", "edit", "save")
 SWITCHES = ("enabled", "auto_start", "vital")
@@ -74,8 +75,11 @@ async def show_removal(request: Request) -> Response:
     """What goes with the daemon, or why it has to stay for now."""
     read_query(request, NoQuery)
     daemon = daemon_of(request)
-    stands = service(request).roster.why_it_stays(daemon.row)
-    return templates(request).page("pages/remove_daemon.html", viewer=viewer(request), daemon=daemon, stands=stands)
+    title, back = f"{_('Remove')} {daemon.name}", (f"/daemons/{daemon.name}", daemon.name)
+    if stands := service(request).roster.why_it_stays(daemon.row):
+        return ask_first(request, "daemons", title, f"{stands.message} {stands.remedy}", None, back=back)
+    what = _("Its settings, its log and its history go. Its jobs and what they made stay.")
+    return ask_first(request, "daemons", title, what, _("Remove"), back=back)
 
 
 async def remove(request: Request) -> Response:

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from daemons.access import Role
 from web.actions import action_of
-from web.context import ACTION, require, templates
+from web.context import ACTION, own_path, require, templates, viewer
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,22 @@ class Form:
 def back_to(request: Request, path: str) -> Response:
     """Answer a form: the browser reads `path`, and reloading it repeats nothing."""
     return RedirectResponse(templates(request).url(path), 303)
+
+
+def ask_first(
+    request: Request, section: str, title: str, sentence: str, button: str | None, *, back: tuple[str, str]
+) -> Response:
+    """Say what would come of a button before it is pressed, on its own path; None: it cannot be pressed now."""
+    return templates(request).page(
+        "pages/confirm.html",
+        viewer=viewer(request),
+        section=section,
+        title=title,
+        sentence=sentence,
+        button=button,
+        action=own_path(request.scope),
+        back=back,
+    )
 
 
 def own_page(path: str) -> str:

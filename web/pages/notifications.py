@@ -13,9 +13,10 @@ from daemons.clock import local_zone
 from daemons.errors import DaemonError, Invalid, NotFound
 from daemons.notices import StaleTarget, Topic
 from web.context import service, templates, viewer
-from web.pages.forms import Form, back_to
+from web.pages.forms import Form, ask_first, back_to
 from web.parsing import read_form
 from web.problems import status_of
+from web.words import _
 
 SHOWN = 50
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -60,7 +61,12 @@ async def edit(request: Request) -> Response:
 
 async def show_removal(request: Request) -> Response:
     target = await service(request).notices.target(request.path_params["name"])
-    return templates(request).page("pages/remove_target.html", viewer=viewer(request), target=target.as_dict())
+    what = _(
+        "It is told nothing more, and its address is forgotten. "
+        "What waits to be sent to it is dropped; what was sent stays in the list."
+    )
+    title, back = f"{_('Remove')} {target.name}", ("/notifications", _("Notifications"))
+    return ask_first(request, "notifications", title, what, _("Remove"), back=back)
 
 
 async def remove(request: Request) -> Response:

@@ -8,11 +8,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from daemons.access import Role
-from daemons.errors import DaemonError, Invalid, UnknownName
+from daemons.errors import DaemonError, Invalid, NotFound, UnknownName
 from web.context import origin_of, own_address, require, service, tell_target, templates, viewer
-from web.pages.forms import Form, back_to
-from web.parsing import read_form
+from web.pages.forms import Form, ask_first, back_to
+from web.parsing import NoQuery, read_form, read_query
 from web.problems import status_of
+from web.words import _
 
 PAGE = "/people"
 DAYS = range(1, 3651)
@@ -96,6 +97,17 @@ async def add_token(request: Request) -> Response:
     return await _page(request, secret=secret, secret_of=name)
 
 
+async def show_revocation(request: Request) -> Response:
+    """What comes of taking a token back."""
+    require(request, Role.ADMIN)
+    read_query(request, NoQuery)
+    name = request.path_params["name"]
+    if name not in {token.name for token in await service(request).access.tokens()}:
+        raise NotFound(f"There is no token named {name[:100]}.")
+    what = _("Programs that use it are refused from now on. It cannot be taken back; a new one has another secret.")
+    return ask_first(request, "people", f"{_('Revoke')} {name}", what, _("Revoke"), back=(PAGE, _("People")))
+
+
 async def revoke_token(request: Request) -> Response:
     await service(request).access.revoke_token(request.path_params["name"])
     return back_to(request, PAGE)
@@ -110,6 +122,16 @@ async def add_link(request: Request) -> Response:
 async def end_session(request: Request) -> Response:
     await service(request).access.end_session(request.path_params["id"])
     return back_to(request, PAGE)
+
+
+async def show_end_of_all(request: Request) -> Response:
+    """What comes of signing everybody out."""
+    require(request, Role.ADMIN)
+    read_query(request, NoQuery)
+    what = _("Every browser has to sign in again, yours too. Tokens of programs stay as they are.")
+    return ask_first(
+        request, "people", _("Sign everybody out"), what, _("Sign everybody out, me too"), back=(PAGE, _("People"))
+    )
 
 
 async def end_all_sessions(request: Request) -> Response:
@@ -176,4 +198,10 @@ FORMS = [
     Form("/people/sessions/{id}/end", end_session, "DELETE /api/sessions/{id}", _ADMIN),
     Form("/people/sessions/end-all", end_all_sessions, "POST /api/sessions/end-all", _ADMIN),
 ]
-ROUTES = [Route(PAGE, show_people), Route("/people/users/{name}", show_user), *(form.route() for form in FORMS)]
+ROUTES = [
+    Route(PAGE, show_people),
+    Route("/people/users/{name}", show_user),
+    Route("/people/tokens/{name}/revoke", show_revocation),
+    Route("/people/sessions/end-all", show_end_of_all),
+    *(form.route() for form in FORMS),
+]
