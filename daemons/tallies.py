@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, func, select
 
 from daemons.bus import Bus
 from daemons.clock import Clock
@@ -81,17 +81,19 @@ class Tallies:
         since = now - timedelta(hours=HOURS)
         by_state = select(_J.state, func.count()).where(IS_UNFINISHED).group_by(_J.state)
         hour = _hour_of(self._database.is_sqlite)
-        ended_so = case((is_excused(now), "excused"), else_=_J.state).label("ended_so")
-        each = select(_J.daemon_id, ended_so, hour.label("hour")).where(_J.finished_at > since).subquery().c
-        ended = select(each.daemon_id, each.ended_so, each.hour, func.count()).group_by(
-            each.daemon_id, each.ended_so, each.hour
+        each = select(_J.daemon_id, _J.state, hour.label("hour")).where(_J.finished_at > since).subquery().c
+        ended = select(each.daemon_id, each.state, each.hour, func.count()).group_by(
+            each.daemon_id, each.state, each.hour
         )
+        excused = select(_J.daemon_id, func.count()).where(_J.finished_at > since, is_excused(now))
         waiting: dict[str, int] = dict(map(tuple, await self._database.fetch(by_state)))
         hours, failed, finished = Counter[str](), Counter[str | None](), Counter[str | None]()
         for daemon_id, state, at, count in map(tuple, await self._database.fetch(ended)):
             hours[at] += count
             finished[daemon_id] += count
             failed[daemon_id] += count if state == JobState.FAILED.value else 0
+        failed.subtract(dict(map(tuple, await self._database.fetch(excused.group_by(_J.daemon_id)))))
+        failed = +failed  # what ended between the two looks is never less than nothing
         queued = waiting.pop(JobState.QUEUED.value, 0)
         last_hours = [hours[(now - timedelta(hours=back)).strftime("%Y-%m-%d %H")] for back in reversed(range(HOURS))]
         self._show(Tally(sum(waiting.values()), queued, failed.total(), last_hours))
@@ -120,5 +122,5 @@ class Tallies:
 def _hour_of(is_sqlite: bool) -> ColumnElement[str]:
     """Return the hour of a job's end as text, in UTC."""
     if is_sqlite:
-        return func.strftime("%Y-%m-%d %H", _J.finished_at)
+        return func.substr(_J.finished_at, 1, len("2026-11-26 16"))  # SQLite keeps times as text
     return func.to_char(func.timezone("UTC", _J.finished_at), "YYYY-MM-DD HH24")

@@ -90,7 +90,7 @@ class JobTable(Base):
             sqlite_where=text("error_code IS NOT NULL"),
             postgresql_where=text("error_code IS NOT NULL"),
         ),
-        Index("ix_jobs_finished_at", "finished_at"),
+        Index("ix_jobs_ended", "finished_at", "state", "daemon_id"),
         Index("ix_jobs_created_at", "created_at"),
     )
 

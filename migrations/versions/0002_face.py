@@ -31,6 +31,8 @@ def upgrade() -> None:
     with_code = ["error_code", "state", "number", "created_at"]
     op.create_index("ix_jobs_error_code_state_number", "jobs", with_code, **only_where("error_code IS NOT NULL"))
     op.create_index("ix_jobs_created_at", "jobs", ["created_at"])
+    op.drop_index("ix_jobs_finished_at", "jobs")
+    op.create_index("ix_jobs_ended", "jobs", ["finished_at", "state", "daemon_id"])
     op.create_table(
         "operations",
         sa.Column("id", sa.String(36), nullable=False),
@@ -254,6 +256,8 @@ def downgrade() -> None:
         "operations",
     ):
         op.drop_table(table)
+    op.drop_index("ix_jobs_ended", "jobs")
+    op.create_index("ix_jobs_finished_at", "jobs", ["finished_at"])
     op.drop_index("ix_jobs_created_at", "jobs")
     op.drop_index("ix_jobs_error_code_state_number", "jobs")
     op.drop_column("jobs", "error_code")
