@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from web.words import _
+
 CHOICES_MOST = 4
 """More choices than these are a list to choose from, not buttons."""
 
@@ -23,7 +25,7 @@ def choices_of(form: Mapping[str, Any]) -> tuple[str, list[Choice]] | None:
     if "$ref" in schema:
         schema = (form.get("$defs") or {}).get(str(schema["$ref"]).rpartition("/")[2], {})
     if schema.get("type") == "boolean":
-        return name, [Choice("Yes", True), Choice("No", False)]
+        return name, [Choice(_("Yes"), True), Choice(_("No"), False)]
     values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
     if not 0 < len(values) <= CHOICES_MOST:
         return None

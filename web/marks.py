@@ -7,50 +7,70 @@ from typing import Literal
 from daemons.questions import AWAITING
 from daemons.states import DaemonState, Desired, JobState, StopMode
 from daemons.values import Daemon, DaemonRow, Job, JsonValue
+from web.words import N_, _, ngettext
 
 Tone = Literal["calm", "busy", "good", "warn", "bad"]
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What stands beside a name: a sign, a word, and the tone that colours both."""
+    """What stands beside a name: a sign, a word (its message is the English one), and the tone that colours both."""
 
     sign: str
-    word: str
+    message: str
     tone: Tone
+
+    @property
+    def word(self) -> str:
+        return _(self.message)
 
 
 DAEMON_MARKS = {
-    DaemonState.RUNNING: Mark("▶", "running", "good"),
-    DaemonState.STARTING: Mark("◔", "starting", "busy"),
-    DaemonState.STOPPING: Mark("◔", "stopping", "busy"),
-    DaemonState.BACKOFF: Mark("↻", "backing off", "warn"),
-    DaemonState.FAILED: Mark("✕", "failed", "bad"),
-    DaemonState.STUCK: Mark("⚠", "stuck", "bad"),
-    DaemonState.PAUSED: Mark("‖", "paused", "calm"),
-    DaemonState.FINISHED: Mark("✓", "finished", "calm"),
-    DaemonState.STOPPED: Mark("■", "stopped", "calm"),
+    DaemonState.RUNNING: Mark("▶", N_("running"), "good"),
+    DaemonState.STARTING: Mark("◔", N_("starting"), "busy"),
+    DaemonState.STOPPING: Mark("◔", N_("stopping"), "busy"),
+    DaemonState.BACKOFF: Mark("↻", N_("backing off"), "warn"),
+    DaemonState.FAILED: Mark("✕", N_("failed"), "bad"),
+    DaemonState.STUCK: Mark("⚠", N_("stuck"), "bad"),
+    DaemonState.PAUSED: Mark("‖", N_("paused"), "calm"),
+    DaemonState.FINISHED: Mark("✓", N_("finished"), "calm"),
+    DaemonState.STOPPED: Mark("■", N_("stopped"), "calm"),
 }
 """In the order in which they are counted on the page."""
-_SILENT = Mark("⚠", "silent", "warn")
-_SLEEPING = Mark("◌", "sleeping", "good")
-_DRAINING = Mark("⤓", "draining", "busy")
+_SILENT = Mark("⚠", N_("silent"), "warn")
+_SLEEPING = Mark("◌", N_("sleeping"), "good")
+_DRAINING = Mark("⤓", N_("draining"), "busy")
 _JOB_MARKS = {
-    JobState.QUEUED: Mark("○", "queued", "calm"),
-    JobState.RUNNING: Mark("▶", "running", "good"),
-    JobState.CANCELLING: Mark("◔", "cancelling", "busy"),
-    JobState.COMPLETED: Mark("✓", "completed", "calm"),
-    JobState.FAILED: Mark("✕", "failed", "bad"),
-    JobState.CANCELLED: Mark("–", "cancelled", "calm"),
+    JobState.QUEUED: Mark("○", N_("queued"), "calm"),
+    JobState.RUNNING: Mark("▶", N_("running"), "good"),
+    JobState.CANCELLING: Mark("◔", N_("cancelling"), "busy"),
+    JobState.COMPLETED: Mark("✓", N_("completed"), "calm"),
+    JobState.FAILED: Mark("✕", N_("failed"), "bad"),
+    JobState.CANCELLED: Mark("–", N_("cancelled"), "calm"),
 }
-_WAITING = Mark("…", "waiting", "warn")
-_ASKING = Mark("?", "awaiting input", "warn")
+_WAITING = Mark("…", N_("waiting"), "warn")
+_ASKING = Mark("?", N_("awaiting input"), "warn")
+_WISHES: Mapping[str, Mark] = {
+    Desired.ON: Mark("→", N_("wanted on"), "calm"),
+    Desired.OFF: Mark("→", N_("wanted off"), "calm"),
+    Desired.PAUSED: Mark("→", N_("wanted paused"), "calm"),
+}
 _UNSAID = {
-    DaemonState.STARTING: "Starting.",
-    DaemonState.RUNNING: "Nothing said yet.",
-    DaemonState.STOPPING: "Ending.",
-    DaemonState.FINISHED: "Its work is done.",
+    DaemonState.STARTING: N_("Starting."),
+    DaemonState.RUNNING: N_("Nothing said yet."),
+    DaemonState.STOPPING: N_("Ending."),
+    DaemonState.FINISHED: N_("Its work is done."),
 }
+_VALUES = frozenset(
+    (
+        *(mark.message for mark in (*DAEMON_MARKS.values(), *_JOB_MARKS.values())),
+        *(N_("backoff"), N_("on"), N_("off"), N_("wanted"), N_("state"), N_("job"), N_("error")),
+        *(N_("sent"), N_("dropped"), N_("open"), N_("answered"), N_("taken"), N_("expired"), N_("withdrawn")),
+        *(N_("viewer"), N_("operator"), N_("admin"), N_("done"), N_("refused"), N_("crashed"), N_("released")),
+        *(N_("ran"), N_("missed"), N_("skipped"), N_("waiting"), N_("unknown"), N_("all"), N_("silent")),
+    )
+)
+"""Values of the API that pages show as a word: the values themselves are the English ones."""
 _ON_ITS_WAY = {DaemonState.STARTING, DaemonState.RUNNING, DaemonState.BACKOFF}
 
 
@@ -68,6 +88,12 @@ def daemon_mark(daemon: Daemon) -> Mark:
     return DAEMON_MARKS[row.state]
 
 
+def word_of(value: object) -> str:
+    """Return the word for a state, an outcome or a role of the API; what is none of them stays as it is."""
+    text = str(value)
+    return _(text) if text in _VALUES else text
+
+
 def kind_of(daemon: Daemon) -> str | None:
     """Return the title of the daemon's type, None when its name says the same."""
     row = daemon.row
@@ -83,15 +109,17 @@ def reason_of(daemon: Daemon) -> str | None:
 def silence_of(daemon: Daemon) -> str:
     """Return what stands where a daemon has nothing to say."""
     row = daemon.row
-    return row.state_reason or _UNSAID.get(row.state) or _why_not(row)
+    if row.state_reason:
+        return row.state_reason
+    return _(_UNSAID[row.state]) if row.state in _UNSAID else _why_not(row)
 
 
 def _why_not(row: DaemonRow) -> str:
     if not row.enabled:
-        return "It is disabled."
+        return _("It is disabled.")
     if row.switched_at is None and row.started_at is None:
-        return "Not started yet."
-    return "It was switched off." if row.desired is Desired.OFF else "Not running."
+        return _("Not started yet.")
+    return _("It was switched off.") if row.desired is Desired.OFF else _("Not running.")
 
 
 def job_mark(job: Job) -> Mark:
@@ -109,18 +137,24 @@ def happening_mark(entry: Mapping[str, JsonValue]) -> Mark:
     if kind == "job" and new in _JOB_MARKS:
         return _JOB_MARKS[JobState(new)]
     if kind == "desired":
-        return Mark("→", f"wanted {new}", "calm")
-    return Mark("!", "error", "warn" if entry["to"] is None else "calm") if kind == "error" else Mark("✕", kind, "warn")
+        return _WISHES.get(new, Mark("→", new, "calm"))
+    return (
+        Mark("!", N_("error"), "warn" if entry["to"] is None else "calm")
+        if kind == "error"
+        else Mark("✕", kind, "warn")
+    )
 
 
 def tries(job: Job) -> str | None:
     """Return how often the job was tried where that is worth a word."""
+    counts = {"n": job.failures, "most": job.max_attempts}
     if job.state in (JobState.RUNNING, JobState.CANCELLING):
         # A try counts as failed from its beginning, so that a dying process cannot forget it.
-        return f"try {job.failures} of {job.max_attempts}" if job.failures > 1 else None
+        return _("try %(n)s of %(most)s") % counts if job.failures > 1 else None
     if job.state is JobState.FAILED:
-        return f"gave up at try {job.failures} of {job.max_attempts}"
-    return f"{job.failures} of {job.max_attempts} tries failed" if job.failures else None
+        return _("gave up at try %(n)s of %(most)s") % counts
+    said = ngettext("%(n)s of %(most)s tries failed", "%(n)s of %(most)s tries failed", job.failures)
+    return said % counts if job.failures else None
 
 
 def deaths(job: Job) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from starlette.routing import BaseRoute, Route
 
 from daemons.access import Role
+from web.words import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,15 @@ class Section:
 
 
 SECTIONS = (
-    Section("daemons", "Daemons", "d", is_main=True),
-    Section("jobs", "Jobs", "j", is_main=True),
-    Section("inbox", "Inbox", "i", is_main=True),
-    Section("schedules", "Schedules", "s"),
-    Section("activity", "Activity", "a"),
-    Section("descriptions", "Descriptions", "e"),
-    Section("notifications", "Notifications", "n"),
-    Section("system", "System", "y", is_main=True),
-    Section("people", "People", "p", needs=Role.ADMIN),
+    Section("daemons", N_("Daemons"), "d", is_main=True),
+    Section("jobs", N_("Jobs"), "j", is_main=True),
+    Section("inbox", N_("Inbox"), "i", is_main=True),
+    Section("schedules", N_("Schedules"), "s"),
+    Section("activity", N_("Activity"), "a"),
+    Section("descriptions", N_("Descriptions"), "e"),
+    Section("notifications", N_("Notifications"), "n"),
+    Section("system", N_("System"), "y", is_main=True),
+    Section("people", N_("People"), "p", needs=Role.ADMIN),
 )
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from daemons.statistics import Run
 from daemons.values import MetricPoint
+from web.words import N_
 
 
 class Range(NamedTuple):
@@ -17,9 +18,9 @@ class Range(NamedTuple):
 
 
 RANGES = {
-    "1h": Range(timedelta(hours=1), timedelta(minutes=2), "1 hour"),
-    "24h": Range(timedelta(hours=24), timedelta(minutes=30), "24 hours"),
-    "7d": Range(timedelta(days=7), timedelta(hours=4), "7 days"),
+    "1h": Range(timedelta(hours=1), timedelta(minutes=2), N_("1 hour")),
+    "24h": Range(timedelta(hours=24), timedelta(minutes=30), N_("24 hours")),
+    "7d": Range(timedelta(days=7), timedelta(hours=4), N_("7 days")),
 }
 
 
@@ -66,13 +67,13 @@ def plot_of_work(runs: Iterable[Run], begins: Sequence[datetime], chosen: Range)
     hours = chosen.step / timedelta(hours=1)
     ordered = [sorted(seconds) for seconds in taken]
     return [
-        Plot("Jobs an hour", list(begins), [Series("jobs", "/h", [len(one) / hours for one in ordered])]),
+        Plot(N_("Jobs an hour"), list(begins), [Series(N_("jobs"), "/h", [len(one) / hours for one in ordered])]),
         Plot(
-            "How long a job takes",
+            N_("How long a job takes"),
             list(begins),
             [
                 Series(label, "s", [_part(one, part) for one in ordered])
-                for label, part in (("half take less", 0.5), ("19 of 20 take less", 0.95))
+                for label, part in ((N_("half take less"), 0.5), (N_("19 of 20 take less"), 0.95))
             ],
         ),
     ]

@@ -9,8 +9,9 @@ from daemons.registry import Registry
 from daemons.settings import Settings
 from daemons.values import MASK, DaemonRow
 from web.schema_forms import Field, Read, fields_of, input_names, read_fields
+from web.words import N_, _
 
-SOURCES = {"default": "default", "file": "from the settings file", "row": "set here"}
+SOURCES = {"default": N_("default"), "file": N_("from the settings file"), "row": N_("set here")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +110,13 @@ class OptionsForm:
     def _help(self, field: Field) -> str:
         if field.name in self.locked:
             variable = f"DAEMONDECK_DAEMONS__{self.row.name.upper()}__{field.name.upper()}"
-            return f"{field.help} Fixed by {variable} in the environment."
-        source = SOURCES.get(self._sources.get(field.name, "default"), "default")
-        words = [field.help, f"Now: {source}."]
+            return f"{field.help} {_('Fixed by %(variable)s in the environment.') % {'variable': variable}}"
+        source = _(SOURCES.get(self._sources.get(field.name, "default"), SOURCES["default"]))
+        words = [field.help, _("Now: %(source)s.") % {"source": source}]
         if field.kind == "secret":
-            words[1] = "Now: set." if self.value.get(field.name) else "Now: not set."
+            words[1] = _("Now: set.") if self.value.get(field.name) else _("Now: not set.")
         if self._described[field.name].get("restart"):
-            words.append("A change needs a restart.")
+            words.append(_("A change needs a restart."))
         return " ".join(word for word in words if word)
 
 

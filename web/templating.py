@@ -45,6 +45,7 @@ class Templates:
         install_words(self._environment)
         self._environment.filters.update(
             iso=iso,
+            word=marks.word_of,
             utc=utc,
             in_zone=wording.in_zone,
             number=wording.number,

@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup, escape
 
 from daemons.values import Ends, JsonValue
+from web.words import N_, _
 
 _JSON_CHARACTERS = 20_000
-_JSON_CUT = "\n… cut here: the whole value is in the API"
+_JSON_CUT = N_("… cut here: the whole value is in the API")
 _BRIEF_PARTS = 4
 _BRIEF_CHARACTERS = 160
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+_WEEKDAYS = (N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Sun"))
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 _SPANS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
@@ -58,7 +60,8 @@ def pace(ends: Ends | None, now: datetime) -> str:
     rate = f"{number(round(ends.rate_per_hour) if ends.rate_per_hour >= 10 else round(ends.rate_per_hour, 1))}/h"
     if ends.ends_earliest is None or ends.ends_latest is None:
         return rate
-    return f"{rate} · {span(ends.ends_earliest - now, ends.ends_latest - now)} left"
+    left = span(ends.ends_earliest - now, ends.ends_latest - now)
+    return f"{rate} · {_('%(time)s left') % {'time': left}}"
 
 
 def sparkline(values: Sequence[int], width: int = 120, height: int = 28) -> str:
@@ -73,7 +76,7 @@ def sparkline(values: Sequence[int], width: int = 120, height: int = 28) -> str:
 def in_zone(moment: datetime, zone: str) -> str:
     """Write a time as clocks in `zone` show it, with its offset: a day on which the clock changes shows."""
     there = moment.astimezone(ZoneInfo(zone))
-    return f"{there:%a %Y-%m-%d %H:%M} {there:%Z} ({zone})"
+    return f"{_(_WEEKDAYS[there.weekday()])} {there:%Y-%m-%d %H:%M} {there:%Z} ({zone})"
 
 
 def size(count: float) -> str:
@@ -116,7 +119,7 @@ def brief(result: JsonValue) -> str:
 def pretty_json(value: JsonValue) -> str:
     """Write a JSON value on indented lines, cut where a page stops being readable."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    return text if len(text) <= _JSON_CHARACTERS else text[:_JSON_CHARACTERS] + _JSON_CUT
+    return text if len(text) <= _JSON_CHARACTERS else text[:_JSON_CHARACTERS] + "\n" + _(_JSON_CUT)
 
 
 def linked(text: str, url: Callable[[str], str]) -> Markup:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
-from daemons import BaseDaemon, DaemonOptions, JobContext, daemon, job
+from daemons import BaseDaemon, DaemonOptions, JobContext, Permanent, daemon, job
 
 
 @daemon("talker")
@@ -61,3 +61,9 @@ class Shelf(BaseModel):
 async def ask(ctx: JobContext) -> dict[str, str]:
     """Asks a person where something belongs."""
     return (await ctx.ask("Where does it belong?", Shelf)).model_dump()
+
+
+@job("stumble")
+async def stumble(ctx: JobContext) -> None:
+    """Fails, and will not be tried again."""
+    raise Permanent("The ladder is too short.", code="ERR_LADDER")

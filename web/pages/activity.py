@@ -8,8 +8,15 @@ from daemons.activity import KINDS
 from web.api.activity import ActivityQuery, daemon_of, find
 from web.context import service, templates, viewer
 from web.parsing import read_query
+from web.words import N_
 
-LABELS = {"state": "States", "desired": "Commands", "job": "Jobs", "error": "Errors", "refused": "Refused writes"}
+LABELS = {
+    "state": N_("States"),
+    "desired": N_("Commands"),
+    "job": N_("Jobs"),
+    "error": N_("Errors"),
+    "refused": N_("Refused writes"),
+}
 assert set(LABELS) == set(KINDS)
 
 

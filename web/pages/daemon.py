@@ -22,6 +22,7 @@ from web.pages.forms import Form, back_to
 from web.pages.log_part import LINES_SHOWN, LogPageQuery, log_shown
 from web.parsing import NoQuery, Query, read_form, read_query
 from web.spoken import Spoken, draw, gaps_of_state, window_of
+from web.words import N_
 
 HISTORY_SHOWN = 50
 CHANGES_DRAWN = 1_000
@@ -32,14 +33,14 @@ ERRORS_SHOWN = 100
 DAY = timedelta(hours=24)
 MUTE_LENGTHS = (("1 hour", 3600), ("1 day", 86_400), ("1 week", 604_800), ("30 days", 2_592_000))
 TABS = {
-    "": "Now",
-    "jobs": "Jobs",
-    "failures": "Failures",
-    "log": "Log",
-    "errors": "Errors",
-    "metrics": "Metrics",
-    "settings": "Settings",
-    "api": "API",
+    "": N_("Now"),
+    "jobs": N_("Jobs"),
+    "failures": N_("Failures"),
+    "log": N_("Log"),
+    "errors": N_("Errors"),
+    "metrics": N_("Metrics"),
+    "settings": N_("Settings"),
+    "api": N_("API"),
 }
 """Last word of the path, and what people read."""
 
@@ -97,7 +98,7 @@ async def show_now(request: Request) -> Response:
         notes=notes[::-1],
         moment=moment,
         spoken=await _spoken(deck, daemon, moment.at if moment else None),
-        bars=[("Was", await _bar(deck, daemon, "state")), ("Wanted", await _bar(deck, daemon, "desired"))],
+        bars=[(N_("Was"), await _bar(deck, daemon, "state")), (N_("Wanted"), await _bar(deck, daemon, "desired"))],
         process=_process(deck),
         stack=deck.supervisor.stack(daemon.name).frames if daemon.live.silent else (),
     )

@@ -41,7 +41,7 @@ async def change_settings(request: Request) -> Response:
         return _stale(request, daemon, options, posted)
     read = options.read(posted)
     if read.errors:
-        problem = "Something in the form has to be corrected."
+        problem = _("Something in the form has to be corrected.")
         return _form(request, daemon, options, posted, errors=read.errors, problem=problem, status=422)
     if step == "edit":
         return _form(request, daemon, options, posted, is_still=True)
@@ -112,7 +112,7 @@ def _stale(request: Request, daemon: Daemon, options: OptionsForm, posted: dict[
         options,
         posted,
         errors=read.errors,
-        problem="Somebody else changed these settings meanwhile. Below is what differs from what you typed.",
+        problem=_("Somebody else changed these settings meanwhile. Below is what differs from what you typed."),
         theirs=options.changes(read.value),
         status=409,
     )

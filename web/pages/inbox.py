@@ -14,6 +14,7 @@ from web.context import service, templates, viewer
 from web.pages.forms import Form, back_to
 from web.parsing import read_form, read_query
 from web.schema_forms import Field, fields_of, input_names, read_fields
+from web.words import _
 
 ENDED_SHOWN = 20
 
@@ -50,7 +51,7 @@ async def answer(request: Request) -> Response:
         except Invalid as error:
             problem = error.message
     fields = fields_of(question.form, posted=posted, errors=read.errors)
-    return _page(request, question, fields, problem or "Something in the form has to be corrected.", 422)
+    return _page(request, question, fields, problem or _("Something in the form has to be corrected."), 422)
 
 
 async def choose(request: Request) -> Response:

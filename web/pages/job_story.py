@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from daemons.leases import WorkerInfo
 from daemons.values import Attempt, JobDetail
+from web.marks import word_of
+from web.words import _
 
 SLOW_TIMES = 2.0
 """A job is called slow from this many times the middle of its type on."""
@@ -44,21 +46,26 @@ def places_of(workers: Sequence[WorkerInfo]) -> dict[str, Place]:
 
 def story_of(detail: JobDetail, places: Mapping[str, Place]) -> list[Moment]:
     """Return what happened to the job, the first thing first."""
-    told = [Moment(detail.job.created_at, "queued")]
+    told = [Moment(detail.job.created_at, _("queued"))]
     for at, what in _of_attempts(detail.attempts, places):
         told.append(Moment(at, what, max(at - told[-1].at, timedelta(0))))
     job = detail.job
     if job.finished_at is not None and told[-1].at < job.finished_at:
-        told.append(Moment(job.finished_at, job.state.value, job.finished_at - told[-1].at))
+        told.append(Moment(job.finished_at, word_of(job.state), job.finished_at - told[-1].at))
     return told
 
 
 def _of_attempts(attempts: Sequence[Attempt], places: Mapping[str, Place]) -> Iterator[tuple[datetime, str]]:
     for one in attempts:
         place = places[one.worker].name if one.worker in places else one.worker[:8]
-        yield one.started_at, f"attempt {one.attempt} claimed" + (f" by {place}" if place else "")
+        yield one.started_at, _("attempt %(n)s claimed by %(place)s") % {"n": one.attempt, "place": place or "—"}
         if one.finished_at is not None:
-            yield one.finished_at, f"attempt {one.attempt} {one.outcome}" + (f": {one.error.code}" if one.error else "")
+            yield one.finished_at, _ended(one)
+
+
+def _ended(one: Attempt) -> str:
+    said = _("attempt %(n)s %(outcome)s") % {"n": one.attempt, "outcome": word_of(one.outcome)}
+    return f"{said}: {one.error.code}" if one.error else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +109,7 @@ def slowness_of(detail: JobDetail, middle: float | None, now: datetime) -> str |
     took = ((job.finished_at or now) - job.started_at).total_seconds()
     if took < SLOW_TIMES * middle:
         return None
-    return f"{took / middle:.1f} times as long as the middle of the newest jobs of its type, {middle:.3g} s"
+    return _("%(times)s times as long as the middle of the newest jobs of its type, %(middle)s s") % {
+        "times": f"{took / middle:.1f}",
+        "middle": f"{middle:.3g}",
+    }

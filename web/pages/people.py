@@ -42,7 +42,7 @@ async def change_own_password(request: Request) -> Response:
         )
     except DaemonError as error:
         return await _page(request, problem=error)
-    return await _page(request, done="Your password is changed. Everywhere else you are signed out.")
+    return await _page(request, done=_("Your password is changed. Everywhere else you are signed out."))
 
 
 async def end_own_session(request: Request) -> Response:

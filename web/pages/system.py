@@ -13,10 +13,11 @@ from web.api.workers import workers_of
 from web.context import require, service, templates, viewer
 from web.pages.forms import Form, back_to
 from web.parsing import read_form, read_query
+from web.words import N_
 
 FOLDED_AFTER = timedelta(hours=24)
 """Workers that were not heard of for longer stand behind a fold."""
-LEVEL_LENGTHS = (("10 minutes", 600), ("1 hour", 3600), ("8 hours", 28_800))
+LEVEL_LENGTHS = ((N_("10 minutes"), 600), (N_("1 hour"), 3600), (N_("8 hours"), 28_800))
 PREVIEW_CHARACTERS = 20_000
 
 
