@@ -111,8 +111,8 @@ class OptionsForm:
         if field.name in self.locked:
             variable = f"DAEMONDECK_DAEMONS__{self.row.name.upper()}__{field.name.upper()}"
             return f"{field.help} {_('Fixed by %(variable)s in the environment.') % {'variable': variable}}"
-        source = _(SOURCES.get(self._sources.get(field.name, "default"), SOURCES["default"]))
-        words = [field.help, _("Now: %(source)s.") % {"source": source}]
+        source = SOURCES.get(self._sources.get(field.name, "default"), SOURCES["default"])
+        words = [field.help, _("Now: %(source)s.") % {"source": _(source)}]
         if field.kind == "secret":
             words[1] = _("Now: set.") if self.value.get(field.name) else _("Now: not set.")
         if self._described[field.name].get("restart"):

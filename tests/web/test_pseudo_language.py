@@ -1,15 +1,20 @@
 """No page says a word of ours that a translator could not change: in a made-up language, everything else is data."""
 
+import ast
 import asyncio
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from gettext import NullTranslations
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from babel.messages.pofile import read_po
 from starlette.routing import Route
 
 from daemons.access import Role
@@ -19,6 +24,7 @@ from daemons.states import DaemonState, Desired, JobState, LogLevel
 from web import words
 from web.app import CALLS, PAGES
 
+ROOT = Path(__file__).parents[2]
 PARAMETERS = {
     "/daemons/{name}": ["talker", "grumbler", "ghost"],
     "/people/users/{name}": ["ana"],
@@ -64,13 +70,19 @@ NO_WORDS = {"Daemondeck", "UTC", "GB", "MB", "kB", "min", "ms", "MiB", "CSV", "J
 
 
 class Pseudo(NullTranslations):
-    """Puts every message between brackets, what it fills in included."""
+    """Puts every message between brackets, what it fills in included, and knows which were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
 
     def gettext(self, message: str) -> str:
+        self.asked.add(message)
         return f"{OPEN}{message}{SHUT}"
 
     def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return self.gettext(msgid1 if n == 1 else msgid2)
+        self.asked |= {msgid1, msgid2}
+        return f"{OPEN}{msgid1 if n == 1 else msgid2}{SHUT}"
 
 
 class Reader(HTMLParser):
@@ -108,6 +120,17 @@ class Reader(HTMLParser):
             self._depth += (one == OPEN) - (one == SHUT)
             left.append(" " if self._depth or one == SHUT else one)
         return "".join(left)
+
+
+@pytest.fixture
+def messages(tmp_path: Path) -> set[str]:
+    """Return the messages that translators get, as CONTRIBUTING.md has them extracted."""
+    file = tmp_path / "daemondeck.pot"
+    extract = [sys.executable, "-m", "babel.messages.frontend", "extract", "-F", "babel.cfg", "-o", str(file), "."]
+    subprocess.run(extract, cwd=ROOT, check=True, capture_output=True, timeout=50)
+    with file.open("rb") as stream:
+        ids = [message.id for message in read_po(stream)]
+    return {one for found in ids for one in ((found,) if isinstance(found, str) else found)}
 
 
 @pytest.fixture
@@ -211,11 +234,12 @@ def untranslated(html: str, data: list[str]) -> list[str]:
 
 
 async def test_every_page_is_translated_as_a_whole(
-    browser: httpx2.AsyncClient, service: Service, token: str, made_up: None
+    browser: httpx2.AsyncClient, service: Service, token: str, made_up: None, messages: set[str]
 ) -> None:
     browser.headers["Authorization"] = f"Bearer {token}"
     ids = await stage(browser, service)
-    words.speak("xx", Pseudo())
+    pseudo = Pseudo()
+    words.speak("xx", pseudo)
 
     before, pages = await data_of(browser, ids), {}
     for address in addresses(ids):
@@ -226,3 +250,17 @@ async def test_every_page_is_translated_as_a_whole(
     data = sorted({*before, *await data_of(browser, ids)}, key=len, reverse=True)
 
     assert {address: left for address, html in pages.items() if (left := untranslated(html, data))} == {}
+    assert pseudo.asked - messages == set(), "pybabel would not find these."
+
+
+def test_no_message_is_put_together_from_parts() -> None:
+    put_together = [
+        f"{file.name}: {ast.unparse(node)}"
+        for file in (ROOT / "web").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "N_", "ngettext")
+        for message in node.args[: 2 if node.func.id == "ngettext" else 1]
+        if isinstance(message, ast.JoinedStr | ast.BinOp | ast.Call)
+    ]
+
+    assert put_together == []

@@ -74,7 +74,6 @@ def test_only_words_of_ours_are_translated() -> None:
         "one.label",  # of sections and of the lines of a plot
         "range.label",
         "plot.title",  # only where it is not a daemon's own
-        "chip.label | capitalize",  # of the states of jobs
         "shown.get('done')",  # looked up among sentences of ours
     }
 

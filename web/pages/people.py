@@ -13,7 +13,7 @@ from web.context import origin_of, own_address, require, service, tell_target, t
 from web.pages.forms import Form, ask_first, back_to
 from web.parsing import NoQuery, read_form, read_query
 from web.problems import status_of
-from web.words import _
+from web.words import N_, _
 
 PAGE = "/people"
 DAYS = range(1, 3651)
@@ -42,7 +42,7 @@ async def change_own_password(request: Request) -> Response:
         )
     except DaemonError as error:
         return await _page(request, problem=error)
-    return await _page(request, done=_("Your password is changed. Everywhere else you are signed out."))
+    return await _page(request, done=N_("Your password is changed. Everywhere else you are signed out."))
 
 
 async def end_own_session(request: Request) -> Response:
