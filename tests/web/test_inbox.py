@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from daemons.events import ItemChanged
+from daemons.questions import TOPIC
 from daemons.service import Service
 from tests.web.served import Served, next_frame
 from web.api.inbox import QuestionPage, QuestionShape
@@ -13,7 +14,8 @@ from web.api.inbox import QuestionPage, QuestionShape
 
 async def ask(service: Service) -> str:
     """Have a job ask; return the question's id."""
-    with service.bus.subscribe(lambda event: isinstance(event, ItemChanged)) as mailbox:
+    # Figures and health change as items too.
+    with service.bus.subscribe(lambda event: isinstance(event, ItemChanged) and event.topic == TOPIC) as mailbox:
         await service.orders.create("ask")
         [event] = await mailbox.take()
     assert isinstance(event, ItemChanged)
