@@ -11,6 +11,7 @@ from daemons.handlers import JobContext, job
 from daemons.states import JobState
 from tests.dispatch.job_deck import JobDeck, soon
 from tests.dispatch.toy_jobs import (
+    CALM,
     Held,
     Number,
     create_patiently,
@@ -132,9 +133,10 @@ class OrderConformance:
         assert sum(one.is_new for one in made) == 1
         assert later.is_new and later.job.id != made[0].job.id
 
-    async def test_a_key_means_one_job_ever_and_one_body(self, deck: JobDeck) -> None:
+    async def test_a_key_means_one_job_ever_and_one_body(self, deck: JobDeck, clock: FakeClock) -> None:
         async with deck.running(double):
             made = await asyncio.gather(*(create_patiently(deck, {"value": 1}, key="order 7") for _ in range(1000)))
+            await clock.advance(CALM)
             await deck.end(made[0].job)
             later = await deck.orders.create("double", {"value": 1}, key="order 7")
             with pytest.raises(Conflict) as refused:

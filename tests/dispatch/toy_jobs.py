@@ -70,6 +70,10 @@ def make_managers(tx: Transaction, *ids: str) -> None:
         tx.execute(insert(ManagerTable), {**values, "started_at": tx.now, "beat_at": tx.now})
 
 
+CALM = 10.0
+"""Seconds after which everybody whom a busy database turned away has asked again."""
+
+
 async def create_patiently(deck: JobDeck, args: Any, **wishes: Any) -> Created:
     """Order as a client does: a busy database says so, and one asks again."""
     while True:
