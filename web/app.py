@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -119,6 +121,11 @@ PAGES: list[BaseRoute] = [
 ]
 
 
+@cache
+def _document(version: str) -> dict[str, Any]:
+    return openapi.document(CALLS, version)
+
+
 def create_app(service: Service) -> Starlette:
     """Return the deck's web side; it is alive within its lifespan, and `service` has to outlive it."""
     assets = Assets()
@@ -154,5 +161,5 @@ def create_app(service: Service) -> Starlette:
     signals.add("inbox", lambda: service.questions.open_count)
     signals.add("system", lambda: service.health.trouble)
     templates.frame_with(sections_of(app.routes), signals.now)
-    app.state.context = Context(service, templates, hub, openapi.document(CALLS, service.version), signals)
+    app.state.context = Context(service, templates, hub, _document(service.version), signals)
     return app

@@ -12,6 +12,9 @@ const times = (() => {
 
   const clock = (at) => (new Date(at).toDateString() === new Date().toDateString() ? today : dated).format(at);
 
+  // From ten seconds on in steps of five: a page of ages that all change every second is restless, and costs the most.
+  const calm = (seconds) => seconds <= -10 ? Math.ceil(seconds / 5) * 5 : seconds;
+
   function away(seconds) {
     const [unit, size] = steps.find(([, size]) => Math.abs(seconds) >= size) ?? steps.at(-1);
     return relative.format(Math.trunc(seconds / size), unit);
@@ -24,9 +27,9 @@ const times = (() => {
 
   function shown({ dataset }, at, seconds, frozen) {
     if (frozen || dataset.as === "clock") return clock(at);
-    if (dataset.as === "elapsed") return elapsed(-seconds);
+    if (dataset.as === "elapsed") return elapsed(-calm(seconds));
     if (dataset.as === "countdown") return seconds < 1 ? say("now") : away(seconds);
-    return seconds > -1 ? say("justNow") : away(seconds);
+    return seconds > -1 ? say("justNow") : away(calm(seconds));
   }
 
   function write(frozen, parts = [document], wanted = () => true) {
