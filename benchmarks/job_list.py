@@ -3,12 +3,15 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import httpx2
 from sqlalchemy import insert
 
 from benchmarks.engine import folder
 from benchmarks.report import Benchmark, Figure, Rounds, at_most, interleave, percentile
+from daemons.database.transaction import Transaction
 from daemons.jobs.filters import JobFilter
 from daemons.jobs.rows import JOBS
 from daemons.service import Service, open_service
@@ -84,6 +87,10 @@ async def _deck(count: int) -> AsyncIterator[httpx2.AsyncClient]:
                 yield client
 
 
+def _insert(rows: list[dict[str, Any]], tx: Transaction) -> None:
+    tx.execute(insert(JOBS), rows)
+
+
 async def _fill(service: Service, count: int) -> None:
     now = service.clock.now()
     common = {"lane": "default", "args": {"path": "/a"}, "max_attempts": 3, "attempt": 1, "on_stop": "continue"}
@@ -100,7 +107,7 @@ async def _fill(service: Service, count: int) -> None:
             }
             for n in range(start, min(count, start + 5_000))
         ]
-        await service.database.write(lambda tx, rows=rows: tx.execute(insert(JOBS), rows).rowcount)  # type: ignore[misc]
+        await service.database.write(partial(_insert, rows))
 
 
 BENCHMARKS = [

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice, takewhile
 from types import TracebackType
 from typing import Any, Self
@@ -128,7 +129,7 @@ class Scheduler:
         self._ahead = ahead
         for schedule in await self._schedules.due(self._clock.now()):
             try:
-                await self._database.write(lambda tx: self._run(tx, schedule))  # noqa: B023 - awaited within the turn
+                await self._database.write(partial(self._run, schedule))
                 reach("schedule ran")
             except Invalid as error:
                 # Its zone is gone from this machine, for instance: it must not keep the others from running.
@@ -138,7 +139,7 @@ class Scheduler:
             return LOOK_SECONDS
         return min(LOOK_SECONDS, max(0.0, (earliest - self._clock.now()).total_seconds()))
 
-    def _run(self, tx: Transaction, seen: Schedule) -> None:
+    def _run(self, seen: Schedule, tx: Transaction) -> None:
         schedule = claim(tx, seen)
         if schedule is None or schedule.next_at is None:
             return

@@ -1,6 +1,5 @@
 """A whole deck with its web side: called in the same event loop, or served on a port of its own."""
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -39,8 +38,6 @@ def settings(tmp_path: Path, migrated: Path) -> Settings:
 @pytest.fixture
 async def service(settings: Settings) -> AsyncIterator[Service]:
     """Run a whole deck."""
-    # asyncio's debugging watches the same engine in the tests above this folder; here it is half of the time.
-    asyncio.get_running_loop().set_debug(False)
     async with open_service(settings) as service:
         yield service
 
