@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from daemons.errors import Invalid
 from daemons.values import Page
-from daemons.workflows.describe.keeper import STATES, DescriptionKeeper
+from daemons.workflows.describe.keeper import STATES, DescriptionFilter, DescriptionKeeper
 from web.api import shapes
 from web.api.calls import Call
 from web.api.paging import ListQuery, cursor_of, place_of
@@ -53,14 +53,14 @@ def keeper_of(request: Request) -> DescriptionKeeper:
 
 async def find(request: Request, query: DescriptionQuery) -> Page:
     """Return the page of descriptions that `query` asks for; its `next` is a cursor."""
-    page = await keeper_of(request).list(
+    chosen = DescriptionFilter(
         states=[word.strip() for word in query.state.split(",") if word.strip()],
         folder=query.folder,
         describer=query.describer,
         q=query.q,
-        before=_number(query.cursor) if query.cursor else None,
-        limit=query.limit,
     )
+    before = _number(query.cursor) if query.cursor else None
+    page = await keeper_of(request).list(chosen, before=before, limit=query.limit)
     return Page(page.items, cursor_of(page.next) if page.next else None)
 
 

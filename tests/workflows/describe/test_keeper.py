@@ -6,6 +6,7 @@ from daemons.database import Database
 from daemons.errors import ErrorInfo, Invalid, UnknownName
 from daemons.events import ItemChanged
 from daemons.workflows.describe.keeper import (
+    DescriptionFilter,
     DescriptionKeeper,
     FileStamp,
     Finding,
@@ -94,14 +95,14 @@ async def test_a_list_is_paged_newest_first_and_filtered(database: Database, kee
 
     assert [item.path for item in first.items] == ["4.jpg", "3.jpg", "2.jpg"]
     assert ([item.path for item in rest.items], rest.next) == (["1.jpg", "0.jpg"], None)
-    assert [item.path for item in (await keeper.list(q="number 3")).items] == ["3.jpg"]
-    assert (await keeper.list(q="100_")).items == []
-    assert (await keeper.list(states=["failed"])).items == []
+    assert [item.path for item in (await keeper.list(DescriptionFilter(q="number 3"))).items] == ["3.jpg"]
+    assert (await keeper.list(DescriptionFilter(q="100_"))).items == []
+    assert (await keeper.list(DescriptionFilter(["failed"]))).items == []
 
 
 async def test_what_does_not_exist_is_refused_by_name(keeper: DescriptionKeeper) -> None:
     with pytest.raises(UnknownName, match="lost"):
-        await keeper.list(states=["lost"])
+        await keeper.list(DescriptionFilter(["lost"]))
     with pytest.raises(Invalid):
         await keeper.list(limit=0)
     with pytest.raises(UnknownDescription):

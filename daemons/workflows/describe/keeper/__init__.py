@@ -1,9 +1,8 @@
 """The only writer of descriptions, and how they are read back."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
@@ -13,26 +12,33 @@ from sqlalchemy import ColumnElement, Row, func, insert, select, update
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.database.transaction import Transaction
-from daemons.errors import ErrorInfo, Invalid, NotFound, UnknownName
+from daemons.errors import ErrorInfo, Invalid
 from daemons.events import ItemChanged
 from daemons.text import clean
 from daemons.values import JsonValue, Page
 from daemons.workflow import FailedItem, JobOrder
+from daemons.workflows.describe.keeper.descriptions import TOPIC, Description, UnknownDescription
+from daemons.workflows.describe.keeper.filters import STATES, DescriptionFilter, conditions_of
 from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.tables import DescriptionTable
 
-TOPIC = "descriptions"
-STATES = ("done", "failed")
 LIMIT_MOST = 500
 _ASKED_AT_ONCE = 500
 
+__all__ = [
+    "STATES",
+    "Description",
+    "DescriptionFilter",
+    "DescriptionKeeper",
+    "FileStamp",
+    "Finding",
+    "UnknownDescription",
+    "Way",
+    "clean_path",
+    "record",
+]
+
 _D = DescriptionTable.__table__.c
-
-
-class UnknownDescription(NotFound):
-    """There is no such description."""
-
-    code = "ERR_UNKNOWN_DESCRIPTION"
 
 
 class FileStamp(NamedTuple):
@@ -90,43 +96,6 @@ class Finding:
         return "failed" if self.error else "done"
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """One file's description."""
-
-    id: str
-    number: int
-    path: str
-    folder: str
-    state: str
-    description: str | None
-    describer: str
-    model: str
-    error: ErrorInfo | None
-    seconds: float | None
-    facts: dict[str, JsonValue] | None
-    job_id: str | None
-    created_at: datetime
-
-    def as_dict(self) -> dict[str, JsonValue]:
-        """Return the description of the HTTP API, times still datetimes."""
-        return {
-            "id": self.id,
-            "path": self.path,
-            "folder": self.folder,
-            "state": self.state,
-            "description": self.description,
-            "describer": self.describer,
-            "model": self.model,
-            "error": self.error.as_dict() if self.error else None,
-            "seconds": self.seconds,
-            "facts": self.facts,
-            "thumbnail": None,
-            "job_id": self.job_id,
-            "created_at": self.created_at,
-        }
-
-
 class DescriptionKeeper:
     """Reads descriptions; `record` writes one."""
 
@@ -182,17 +151,10 @@ class DescriptionKeeper:
         row = await self._database.fetch_one(select(*_D).where(_D.id == description_id))
         if row is None:
             raise UnknownDescription(f"There is no description {clean(description_id, 36)}.")
-        return _description(row)
+        return Description.of(row)
 
     async def list(
-        self,
-        *,
-        states: Collection[str] = (),
-        folder: str | None = None,
-        describer: str | None = None,
-        q: str | None = None,
-        before: int | None = None,
-        limit: int = 50,
+        self, chosen: DescriptionFilter | None = None, *, before: int | None = None, limit: int = 50
     ) -> Page:
         """Return the newest descriptions that meet every condition; `next` is the number to go on before.
 
@@ -200,12 +162,12 @@ class DescriptionKeeper:
         """
         if not 1 <= limit <= LIMIT_MOST:
             raise Invalid(f"limit must be between 1 and {LIMIT_MOST}.", code="ERR_BAD_LIMIT")
-        conditions = list(_conditions(states, folder, describer, q))
+        conditions = list(conditions_of(chosen or DescriptionFilter()))
         if before is not None:
             conditions.append(_D.number < before)
         statement = select(*_D).where(*conditions).order_by(_D.number.desc()).limit(limit + 1)
         rows = await self._database.fetch(statement)
-        shown = [_description(row) for row in rows[:limit]]
+        shown = [Description.of(row) for row in rows[:limit]]
         return Page(shown, str(shown[-1].number) if len(rows) > limit else None)
 
 
@@ -226,7 +188,7 @@ def record(tx: Transaction, way: Way, finding: Finding, job_id: str) -> None:
     }
     again = update(DescriptionTable).where(_D.digest == digest).values(**values, revision=_D.revision + 1)
     row = tx.execute(again.returning(*_D)).first() or _insert(tx, way, finding.stamp.path, {"digest": digest, **values})
-    shown = _description(row)
+    shown = Description.of(row)
     tx.announce(ItemChanged(TOPIC, shown.id, shown.as_dict()))
 
 
@@ -251,39 +213,3 @@ def clean_path(path: bytes) -> str:
 
 def _of_way(way: Way) -> tuple[ColumnElement[bool], ...]:
     return _D.folder_bytes == way.folder, _D.describer == way.describer, _D.model == way.model
-
-
-def _conditions(
-    states: Collection[str], folder: str | None, describer: str | None, q: str | None
-) -> Iterable[ColumnElement[bool]]:
-    for state in states:
-        if state not in STATES:
-            raise UnknownName(
-                f"There is no state {clean(state, 40)} of descriptions.", remedy=f"One of: {', '.join(STATES)}."
-            )
-    if states:
-        yield _D.state.in_(set(states))
-    if folder:
-        yield _D.folder == folder
-    if describer:
-        yield _D.describer == describer
-    if q:
-        yield _D.path.icontains(q, autoescape=True) | _D.description.icontains(q, autoescape=True)
-
-
-def _description(row: Row[Any]) -> Description:
-    return Description(
-        row.id,
-        row.number,
-        row.path,
-        row.folder,
-        row.state,
-        row.description,
-        row.describer,
-        row.model,
-        ErrorInfo.from_dict(row.error) if row.error else None,
-        row.seconds,
-        row.facts,
-        row.job_id,
-        row.created_at,
-    )
