@@ -2,25 +2,10 @@
 
 from dataclasses import dataclass
 
-from PIL import Image
-
-from daemons.workflows.describe.exif import read_shot, read_turn
-from daemons.workflows.describe.facts import Facts, Orientation, Shot
-from daemons.workflows.describe.image_file import Content, decoded, ensure_unchanged, opened, read_content
-from daemons.workflows.describe.looks import measure, shrink
+from daemons.workflows.describe.facts import Facts
+from daemons.workflows.describe.image_file import Content
+from daemons.workflows.describe.picture import Picture, look_at
 from daemons.workflows.describe.sentence import describe
-
-_SQUARE_WITHIN = 0.02
-_PANORAMA = 2.0
-_SIDEWAYS = {
-    Image.Transpose.ROTATE_90,
-    Image.Transpose.ROTATE_270,
-    Image.Transpose.TRANSPOSE,
-    Image.Transpose.TRANSVERSE,
-}
-_ANIMATIONS = {"GIF", "PNG", "WEBP", "AVIF"}
-# Counting the frames of a GIF means walking through all of it.
-_LARGEST_COUNTED = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,67 +17,11 @@ class Described:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    format: str
-    mode: str
-    size: tuple[int, int]
-    frames: int | None
-    upright: Image.Image
-    shot: Shot
-
-
 def describe_file(path: bytes) -> Described:
     """Describe the picture at `path`, or raise an ImageError that says what is wrong with it."""
-    with opened(path) as file:
-        content = read_content(file)
-        with decoded(file, content.size) as image:
-            picture = _decode(image, content.size)
-        ensure_unchanged(file, content)
-    facts = _facts_of(picture)
-    return Described(content, facts, describe(facts))
+    return describe_picture(look_at(path))
 
 
-def _decode(image: Image.Image, size: int) -> _Decoded:
-    name, mode, full_size = image.format or "", image.mode, image.size
-    frames = _count_frames(image, size)
-    small = shrink(image)
-    # After decoding: a PNG may carry its EXIF behind the pixels, and a TIFF has turned itself by then.
-    shot, turn = read_shot(image), read_turn(image)
-    return _Decoded(
-        format=name,
-        mode=mode,
-        size=full_size[::-1] if turn in _SIDEWAYS else full_size,
-        frames=frames,
-        upright=small if turn is None else small.transpose(turn),
-        shot=shot,
-    )
-
-
-def _facts_of(picture: _Decoded) -> Facts:
-    width, height = picture.size
-    return Facts(
-        format=picture.format,
-        mode=picture.mode,
-        width=width,
-        height=height,
-        orientation=_orientation(width, height),
-        frames=picture.frames,
-        is_animated=picture.format in _ANIMATIONS and bool(picture.frames and picture.frames > 1),
-        looks=measure(picture.upright),
-        shot=picture.shot,
-    )
-
-
-def _count_frames(image: Image.Image, size: int) -> int | None:
-    if image.format == "GIF" and size > _LARGEST_COUNTED:
-        return None
-    return int(getattr(image, "n_frames", 1))
-
-
-def _orientation(width: int, height: int) -> Orientation:
-    if abs(width - height) <= _SQUARE_WITHIN * max(width, height):
-        return "square"
-    if width < height:
-        return "portrait"
-    return "panorama" if width >= _PANORAMA * height else "landscape"
+def describe_picture(picture: Picture) -> Described:
+    """Describe what was looked at already."""
+    return Described(picture.content, picture.facts, describe(picture.facts))
