@@ -17,12 +17,12 @@ def __getattr__(name: str) -> Workflow:
     from daemons.workflows.describe.describe_batch import describe_batch
     from daemons.workflows.describe.describe_images import DescribeImages
     from daemons.workflows.describe.keeper import DescriptionKeeper
-    from daemons.workflows.describe.tables import DescriptionTable
+    from daemons.workflows.describe.tables import DescriptionTable, DescriptionVersionTable
 
     return Workflow(
         "describe",
         daemons=[DescribeImages],
         jobs=[describe_batch],
-        tables=[DescriptionTable],
+        tables=[DescriptionTable, DescriptionVersionTable],
         keeper=DescriptionKeeper,
     )

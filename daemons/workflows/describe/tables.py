@@ -37,7 +37,56 @@ class DescriptionTable(Base):
     revision: Mapped[int]
     created_at: Mapped[datetime]
 
+    # Where the words came from: one of `keeper.ORIGINS`; of a copy, the id of the description they were taken from.
+    origin: Mapped[str] = mapped_column(String(12), server_default="describer")
+    copied_from: Mapped[str | None] = mapped_column(String(36))
+    edited_at: Mapped[datetime | None]
+    edited_by: Mapped[str | None] = mapped_column(String(100))
+    # Since when the file is not there any more.
+    gone_at: Mapped[datetime | None]
+
+    # What was asked of a model and how it answered.
+    prompt_hash: Mapped[str | None] = mapped_column(String(64))
+    finish: Mapped[str | None] = mapped_column(String(12))
+    prompt_tokens: Mapped[int | None]
+    output_tokens: Mapped[int | None]
+
+    # Of the facts, what is searched by. The time is the camera's own, which knows no zone.
+    file_digest: Mapped[str | None] = mapped_column(String(64))
+    taken_at: Mapped[str | None] = mapped_column(String(32))
+    colour: Mapped[str | None] = mapped_column(String(20))
+    perceptual_hash: Mapped[int | None] = mapped_column(BigInteger)
+
     __table_args__ = (
         Index("ix_descriptions_state_number", "state", "number"),
         Index("ix_descriptions_sha256", "sha256"),
+        Index("ix_descriptions_size", "size"),
+        Index("ix_descriptions_file_digest", "file_digest"),
+        Index("ix_descriptions_taken_at_number", "taken_at", "number"),
+        Index("ix_descriptions_colour_number", "colour", "number"),
     )
+
+
+class DescriptionVersionTable(Base):
+    """What a description said before it was made anew, edited or imported."""
+
+    __tablename__ = "description_versions"
+
+    id: Mapped[int] = mapped_column(Serial, primary_key=True)
+    description_id: Mapped[str] = mapped_column(String(36))
+    revision: Mapped[int]
+    state: Mapped[str] = mapped_column(String(10))
+    description: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[dict[str, Any] | None]
+    origin: Mapped[str] = mapped_column(String(12))
+    by: Mapped[str | None] = mapped_column(String(100))
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    prompt_hash: Mapped[str | None] = mapped_column(String(64))
+    finish: Mapped[str | None] = mapped_column(String(12))
+    prompt_tokens: Mapped[int | None]
+    output_tokens: Mapped[int | None]
+    seconds: Mapped[float | None]
+    created_at: Mapped[datetime]
+    replaced_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_description_versions_description_id_revision", "description_id", "revision"),)

@@ -1,10 +1,12 @@
 """The keeper of descriptions: one row a file and way, found by any bytes, listed page by page."""
 
 import pytest
+from sqlalchemy import select
 
 from daemons.database import Database
 from daemons.errors import ErrorInfo, Invalid, UnknownName
 from daemons.events import ItemChanged
+from daemons.values import JsonValue
 from daemons.workflows.describe.keeper import (
     DescriptionFilter,
     DescriptionKeeper,
@@ -14,6 +16,7 @@ from daemons.workflows.describe.keeper import (
     Way,
     record,
 )
+from daemons.workflows.describe.tables import DescriptionTable, DescriptionVersionTable
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
 
@@ -107,3 +110,30 @@ async def test_what_does_not_exist_is_refused_by_name(keeper: DescriptionKeeper)
         await keeper.list(limit=0)
     with pytest.raises(UnknownDescription):
         await keeper.get("nobody")
+
+
+async def test_what_a_description_said_before_is_kept_as_a_version(database: Database) -> None:
+    stamp = FileStamp(b"a.jpg", 10, 20)
+    await describe(database, stamp, text="First.")
+    await describe(database, stamp, text="Second.")
+    await describe(database, stamp, text="Third.")
+
+    versions = DescriptionVersionTable.__table__.c
+    rows = await database.fetch(select(versions.revision, versions.description).order_by(versions.id))
+
+    assert [tuple(row) for row in rows] == [(1, "First."), (2, "Second.")]
+
+
+async def test_facts_can_be_searched_by(database: Database) -> None:
+    facts: dict[str, JsonValue] = {
+        "taken_at": "2021-05-01T10:00:00",
+        "perceptual_hash": "ffffffffffffffff",
+        "palette": [{"name": "teal", "hex": "#008080", "share": 0.6}, {"name": "grey", "hex": "#808080", "share": 0.2}],
+    }
+    finding = Finding(FileStamp(b"a.jpg", 10, 20), 0.1, "0" * 64, facts, "A picture.")
+    await database.write(lambda tx: record(tx, WAY, finding, None))
+
+    known = DescriptionTable.__table__.c
+    [row] = await database.fetch(select(known.taken_at, known.colour, known.perceptual_hash, known.file_digest))
+
+    assert tuple(row) == ("2021-05-01T10:00:00", "teal", -1, WAY.file_digest(b"a.jpg"))

@@ -1,24 +1,20 @@
 """The only writer of descriptions, and how they are read back."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
-from uuid import uuid4
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, select
 
 from daemons.clock import Clock
 from daemons.database import Database
-from daemons.database.transaction import Transaction
 from daemons.errors import ErrorInfo, Invalid
-from daemons.events import ItemChanged
 from daemons.text import clean
-from daemons.values import JsonValue, Page
+from daemons.values import Page
 from daemons.workflow import FailedItem, JobOrder
-from daemons.workflows.describe.keeper.descriptions import TOPIC, Description, UnknownDescription
+from daemons.workflows.describe.keeper.descriptions import Description, UnknownDescription
 from daemons.workflows.describe.keeper.filters import STATES, DescriptionFilter, conditions_of
+from daemons.workflows.describe.keeper.findings import ORIGINS, FileStamp, Finding, FolderOptions, Way
+from daemons.workflows.describe.keeper.recording import clean_path, keep_version, record
 from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.tables import DescriptionTable
 
@@ -26,6 +22,7 @@ LIMIT_MOST = 500
 _ASKED_AT_ONCE = 500
 
 __all__ = [
+    "ORIGINS",
     "STATES",
     "Description",
     "DescriptionFilter",
@@ -35,65 +32,11 @@ __all__ = [
     "UnknownDescription",
     "Way",
     "clean_path",
+    "keep_version",
     "record",
 ]
 
 _D = DescriptionTable.__table__.c
-
-
-class FileStamp(NamedTuple):
-    """A file as it was seen: if size and time of change are the same, its content is taken to be."""
-
-    path: bytes
-    size: int
-    mtime_ns: int
-
-
-class FolderOptions(Protocol):
-    """The part of a daemon's options that says what is described, and how."""
-
-    @property
-    def directory(self) -> Path | None: ...
-
-    @property
-    def describer(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a folder is described: the same file described in another way is another description."""
-
-    folder: bytes
-    describer: str
-    model: str = ""
-
-    @classmethod
-    def of(cls, options: FolderOptions) -> "Way | None":
-        """Return how a daemon with these options describes its folder, None while it has none."""
-        if options.directory is None:
-            return None
-        return cls(bytes(options.directory.expanduser().absolute()), options.describer)
-
-    def digest(self, path: bytes) -> str:
-        """Return what a file's row is found by."""
-        parts = (self.folder, path, self.describer.encode(), self.model.encode())
-        return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What describing one file came to: facts and a description, or an error."""
-
-    stamp: FileStamp
-    seconds: float | None
-    sha256: str | None = None
-    facts: dict[str, JsonValue] | None = None
-    description: str | None = None
-    error: ErrorInfo | None = None
-
-    @property
-    def state(self) -> str:
-        return "failed" if self.error else "done"
 
 
 class DescriptionKeeper:
@@ -169,46 +112,6 @@ class DescriptionKeeper:
         rows = await self._database.fetch(statement)
         shown = [Description.of(row) for row in rows[:limit]]
         return Page(shown, str(shown[-1].number) if len(rows) > limit else None)
-
-
-def record(tx: Transaction, way: Way, finding: Finding, job_id: str) -> None:
-    """Write what describing a file came to, in place of what was known of it in the same way, and tell it."""
-    digest = way.digest(finding.stamp.path)
-    values: dict[str, Any] = {
-        "size": finding.stamp.size,
-        "mtime_ns": finding.stamp.mtime_ns,
-        "sha256": finding.sha256,
-        "state": finding.state,
-        "description": finding.description,
-        "facts": finding.facts,
-        "error": finding.error.as_dict() if finding.error else None,
-        "seconds": finding.seconds,
-        "job_id": job_id,
-        "created_at": tx.now,
-    }
-    again = update(DescriptionTable).where(_D.digest == digest).values(**values, revision=_D.revision + 1)
-    row = tx.execute(again.returning(*_D)).first() or _insert(tx, way, finding.stamp.path, {"digest": digest, **values})
-    shown = Description.of(row)
-    tx.announce(ItemChanged(TOPIC, shown.id, shown.as_dict()))
-
-
-def _insert(tx: Transaction, way: Way, path: bytes, values: dict[str, Any]) -> Row[Any]:
-    place = {
-        "id": str(uuid4()),
-        "folder": clean_path(way.folder),
-        "path": clean_path(path),
-        "folder_bytes": way.folder,
-        "path_bytes": path,
-        "describer": way.describer,
-        "model": way.model,
-        "revision": 1,
-    }
-    return tx.execute(insert(DescriptionTable).returning(*_D), {**place, **values}).one()
-
-
-def clean_path(path: bytes) -> str:
-    """Return a path as it is shown: what is not UTF-8 as \\xNN, what cannot be shown as a mark."""
-    return clean(path.decode("utf-8", "surrogateescape"), 4096)
 
 
 def _of_way(way: Way) -> tuple[ColumnElement[bool], ...]:

@@ -1,0 +1,80 @@
+"""How descriptions are written: the latest in its row, those before it as versions."""
+
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Row, insert, literal, select, update
+
+from daemons.database.transaction import Transaction
+from daemons.events import ItemChanged
+from daemons.text import clean
+from daemons.workflows.describe.keeper.descriptions import TOPIC, Description
+from daemons.workflows.describe.keeper.findings import Finding, Way
+from daemons.workflows.describe.tables import DescriptionTable, DescriptionVersionTable
+
+_D = DescriptionTable.__table__.c
+_V = DescriptionVersionTable.__table__.c
+# What a version keeps under the same name.
+_KEPT = [column.name for column in _V if column.name in _D and column.name not in ("id", "created_at")]
+
+
+def record(tx: Transaction, way: Way, finding: Finding, job_id: str | None) -> None:
+    """Write what describing a file came to, in place of what was known of it in the same way, and tell it.
+
+    What was known before becomes a version.
+    """
+    digest = way.digest(finding.stamp.path)
+    values: dict[str, Any] = {
+        "file_digest": way.file_digest(finding.stamp.path),
+        "size": finding.stamp.size,
+        "mtime_ns": finding.stamp.mtime_ns,
+        "sha256": finding.sha256,
+        "state": finding.state,
+        "description": finding.description,
+        "facts": finding.facts,
+        "error": finding.error.as_dict() if finding.error else None,
+        "seconds": finding.seconds,
+        "job_id": job_id,
+        "created_at": tx.now,
+        "origin": finding.origin,
+        "copied_from": finding.copied_from,
+        "edited_at": None,
+        "edited_by": None,
+        "gone_at": None,
+        "prompt_hash": finding.prompt_hash,
+        "finish": finding.finish,
+        "prompt_tokens": finding.prompt_tokens,
+        "output_tokens": finding.output_tokens,
+        **finding.searched_by(),
+    }
+    keep_version(tx, _D.digest == digest)
+    again = update(DescriptionTable).where(_D.digest == digest).values(**values, revision=_D.revision + 1)
+    row = tx.execute(again.returning(*_D)).first() or _insert(tx, way, finding.stamp.path, {"digest": digest, **values})
+    shown = Description.of(row)
+    tx.announce(ItemChanged(TOPIC, shown.id, shown.as_dict()))
+
+
+def keep_version(tx: Transaction, which: ColumnElement[bool]) -> None:
+    """Keep what the descriptions that `which` holds for say now, before they are changed."""
+    values = [_D.id, _D.edited_by, _D.created_at, literal(tx.now, _V.replaced_at.type), *(_D[name] for name in _KEPT)]
+    names = ["description_id", "by", "created_at", "replaced_at", *_KEPT]
+    tx.execute(insert(DescriptionVersionTable).from_select(names, select(*values).where(which)))
+
+
+def _insert(tx: Transaction, way: Way, path: bytes, values: dict[str, Any]) -> Row[Any]:
+    place = {
+        "id": str(uuid4()),
+        "folder": clean_path(way.folder),
+        "path": clean_path(path),
+        "folder_bytes": way.folder,
+        "path_bytes": path,
+        "describer": way.describer,
+        "model": way.model,
+        "revision": 1,
+    }
+    return tx.execute(insert(DescriptionTable).returning(*_D), {**place, **values}).one()
+
+
+def clean_path(path: bytes) -> str:
+    """Return a path as it is shown: what is not UTF-8 as \\xNN, what cannot be shown as a mark."""
+    return clean(path.decode("utf-8", "surrogateescape"), 4096)

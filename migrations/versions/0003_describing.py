@@ -1,0 +1,117 @@
+"""Descriptions by models and by hand: what they were asked, what they said before, and what they are searched by."""
+
+import hashlib
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+MOMENT = sa.DateTime(timezone=True)
+# SQLite counts rows by itself only in a column declared exactly INTEGER.
+SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+# Made anew for each use: a column belongs to the one table it was given to.
+ADDED: tuple[tuple[str, Any, dict[str, Any]], ...] = (
+    ("origin", sa.String(12), {"server_default": "describer", "nullable": False}),
+    ("copied_from", sa.String(36), {}),
+    ("edited_at", MOMENT, {}),
+    ("edited_by", sa.String(100), {}),
+    ("gone_at", MOMENT, {}),
+    ("prompt_hash", sa.String(64), {}),
+    ("finish", sa.String(12), {}),
+    ("prompt_tokens", sa.Integer(), {}),
+    ("output_tokens", sa.Integer(), {}),
+    ("file_digest", sa.String(64), {}),
+    ("taken_at", sa.String(32), {}),
+    ("colour", sa.String(20), {}),
+    ("perceptual_hash", sa.BigInteger(), {}),
+)
+INDEXES = {
+    "ix_descriptions_size": ["size"],
+    "ix_descriptions_file_digest": ["file_digest"],
+    "ix_descriptions_taken_at_number": ["taken_at", "number"],
+    "ix_descriptions_colour_number": ["colour", "number"],
+}
+AT_ONCE = 1000
+
+
+def upgrade() -> None:
+    for name, kind, more in ADDED:
+        op.add_column("descriptions", sa.Column(name, kind, **more))
+    fill()
+    for name, columns in INDEXES.items():
+        op.create_index(name, "descriptions", columns)
+    op.create_table(
+        "description_versions",
+        sa.Column("id", SERIAL, nullable=False),
+        sa.Column("description_id", sa.String(36), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("origin", sa.String(12), nullable=False),
+        sa.Column("by", sa.String(100), nullable=True),
+        sa.Column("sha256", sa.String(64), nullable=True),
+        sa.Column("prompt_hash", sa.String(64), nullable=True),
+        sa.Column("finish", sa.String(12), nullable=True),
+        sa.Column("prompt_tokens", sa.Integer(), nullable=True),
+        sa.Column("output_tokens", sa.Integer(), nullable=True),
+        sa.Column("seconds", sa.Double(), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("replaced_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_description_versions"),
+    )
+    op.create_index(
+        "ix_description_versions_description_id_revision", "description_versions", ["description_id", "revision"]
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("description_versions")
+    for name in INDEXES:
+        op.drop_index(name, "descriptions")
+    for name, *_ in reversed(ADDED):
+        op.drop_column("descriptions", name)
+
+
+def fill() -> None:
+    """Give the descriptions there are what they are searched by from now on."""
+    connection = op.get_bind()
+    table = sa.table(
+        "descriptions",
+        sa.column("number", SERIAL),
+        sa.column("folder_bytes", sa.LargeBinary()),
+        sa.column("path_bytes", sa.LargeBinary()),
+        sa.column("facts", sa.JSON()),
+        *(sa.column(name, kind) for name, kind, _ in ADDED),
+    )
+    known = table.c
+    last = 0
+    while rows := connection.execute(
+        sa.select(known.number, known.folder_bytes, known.path_bytes, known.facts)
+        .where(known.number > last)
+        .order_by(known.number)
+        .limit(AT_ONCE)
+    ).all():
+        last = rows[-1].number
+        number = sa.bindparam("row")
+        wanted = table.update().where(known.number == number)
+        connection.execute(wanted, [{"row": row.number, **searched_by(row)} for row in rows])
+
+
+def searched_by(row: Any) -> dict[str, Any]:
+    facts = row.facts or {}
+    parts = (row.folder_bytes, row.path_bytes)
+    digest = hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).hexdigest()
+    palette, spots = facts.get("palette"), facts.get("perceptual_hash")
+    return {
+        "file_digest": digest,
+        "taken_at": facts.get("taken_at"),
+        "colour": palette[0]["name"] if palette else None,
+        "perceptual_hash": int.from_bytes(bytes.fromhex(spots), "big", signed=True) if spots else None,
+    }
