@@ -1,7 +1,7 @@
 """Ordering jobs: create, cancel, retry, and wait for the end. The door for daemons, handlers, the web and the CLI."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -40,6 +40,9 @@ from daemons.values import DaemonRow, Job, JsonValue, Lease
 
 NAME_CHARACTERS = 255
 POLL_SECONDS = 2.0
+
+Moved = Callable[[Job], None]
+"""Is called with a job that has got further."""
 """Between two looks at a job that may end in another process."""
 
 
@@ -218,12 +221,17 @@ class Orders:
             self._dispatcher.offer(tx, job.id, job.attempt)
         return acted
 
-    async def wait(self, job_id: str) -> Job:
-        """Return the job once it has finished, however it ended. Raises NotFound, also when it is removed meanwhile."""
+    async def wait(self, job_id: str, moved: Moved | None = None) -> Job:
+        """Return the job once it has finished, however it ended; `moved` is called with it whenever it moves.
+
+        Raises NotFound, also when the job is removed meanwhile.
+        """
         # Listen before reading: an end between the two is heard, not missed.
-        with self._ends.of(job_id) as end:
+        with self._ends.of(job_id, moved) as end:
             job = await self._jobs.get(job_id)
             while not job.is_finished:
+                if moved is not None:
+                    moved(job)
                 if self._database.is_sqlite:
                     return await end
                 await self._clock.settle({end}, POLL_SECONDS)
@@ -236,31 +244,33 @@ class _Ends:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._waiting: dict[str, set[asyncio.Future[Job]]] = {}
+        self._waiting: dict[str, dict[asyncio.Future[Job], Moved | None]] = {}
         self._listening = ExitStack()
 
     @contextmanager
-    def of(self, job_id: str) -> "Iterator[asyncio.Future[Job]]":
+    def of(self, job_id: str, moved: Moved | None) -> "Iterator[asyncio.Future[Job]]":
         end: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
         if not self._waiting:
             self._listening.enter_context(self._bus.listen(self._hear))
-        self._waiting.setdefault(job_id, set()).add(end)
+        self._waiting.setdefault(job_id, {})[end] = moved
         try:
             yield end
         finally:
             end.cancel()
             others = self._waiting[job_id]
-            others.discard(end)
+            del others[end]
             if not others:
                 del self._waiting[job_id]
             if not self._waiting:
                 self._listening.close()
 
     def _hear(self, event: Event) -> None:
-        if isinstance(event, JobChanged) and event.job.id in self._waiting and event.job.is_finished:
-            for end in self._waiting[event.job.id]:
-                if not end.done():
+        if isinstance(event, JobChanged):
+            for end, moved in self._waiting.get(event.job.id, {}).items():
+                if event.job.is_finished and not end.done():
                     end.set_result(event.job)
+                elif moved is not None:
+                    moved(event.job)
         elif isinstance(event, JobRemoved):
             for end in self._waiting.get(event.id, ()):
                 if not end.done():

@@ -112,7 +112,10 @@ class DaemonCalls:
 
     def wake(self) -> None:
         """End the present sleep, or the next one when the daemon is at work: a wake is not lost."""
-        self._woken.set()
+        if self._is_here():
+            self._woken.set()
+        else:
+            self._hand_over(self.wake)
 
     def end(self) -> None:
         """Ignore every call from now on."""
@@ -203,11 +206,16 @@ class DaemonCalls:
         created = await self._fenced(lambda: self._services.orders.create(type, args, **wishes))
         return created.job
 
-    async def wait_for(self, job_id: str) -> Job:
-        """Return the job once it is finished."""
+    async def wait_for(self, job_id: str, done: float | None, total: float | None) -> Job:
+        """Return the job once it is finished; until then its progress is the daemon's, on top of `done`."""
         if not self._is_here():
-            return await self._at_home(self.wait_for(job_id))
-        return await self._fenced(lambda: self._services.orders.wait(job_id), f"Waiting for job {job_id}")
+            return await self._at_home(self.wait_for(job_id, done, total))
+
+        def follow(job: Job) -> None:
+            if done is not None and job.progress is not None:
+                self.progress(done + job.progress.done, total, job.progress.message)
+
+        return await self._fenced(lambda: self._services.orders.wait(job_id, follow), f"Waiting for job {job_id}")
 
     async def cancel_job(self, job_id: str, reason: str | None) -> Job:
         """Ask for the end of a job."""
