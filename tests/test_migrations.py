@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, select, text
 
 from daemons import killpoints
 from daemons.clock import SystemClock
@@ -18,6 +18,8 @@ from daemons.database.engines import normalise_url, sqlite_engine
 from daemons.models import Base
 from daemons.schema import HEAD, REVISIONS, check, current, sqlite_path, upgrade
 from daemons.schema.migrate import configuration
+from daemons.workflows.describe.keeper.search import search
+from daemons.workflows.describe.tables import DescriptionTable
 from tests.test_schema import empty_url, execute
 
 __all__ = ["empty_url"]
@@ -53,6 +55,26 @@ def test_there_is_nothing_to_generate(url: str) -> None:
     command.check(configuration())
 
 
+def test_descriptions_made_before_there_was_a_search_are_found_by_their_words(url: str) -> None:
+    command.upgrade(configuration(), "0002")
+    columns = "id, digest, folder, path, folder_bytes, path_bytes, size, mtime_ns, describer, model, state, revision"
+    nothing = f"CAST('' AS {'BLOB' if url.startswith('sqlite') else 'BYTEA'})"
+    execute(
+        url,
+        f"INSERT INTO descriptions ({columns}, description, created_at)"
+        f" VALUES ('1', '1', '/a', 'holiday.jpg', {nothing}, {nothing},"
+        " 1, 1, 'basic', '', 'done', 1, 'A dog.', '2026-01-01 00:00:00')",
+    )
+    command.upgrade(configuration(), "head")
+    engine = create_engine(normalise_url(url))
+    with engine.connect() as connection:
+        condition = search("dog holi", is_sqlite=url.startswith("sqlite"))
+        found = connection.execute(select(DescriptionTable.id).where(condition)).all()
+    engine.dispose()
+
+    assert [row.id for row in found] == ["1"]
+
+
 @pytest.mark.databases("sqlite")
 def test_the_migrated_tables_are_those_of_the_models_to_the_word(url: str, tmp_path: Path) -> None:
     command.upgrade(configuration(), "head")
@@ -70,7 +92,11 @@ def statements(url: str) -> dict[str, list[str]]:
     engine = create_engine(normalise_url(url))
     with engine.connect() as connection:
         rows = connection.execute(
-            text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name <> 'alembic_version'")
+            text(
+                "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name <> 'alembic_version'"
+                # Of SQLite alone, so of no model.
+                " AND name NOT LIKE 'descriptions_words%' AND name <> 'ix_descriptions_folder_path'"
+            )
         ).all()
     engine.dispose()
     return {name: sorted(re.findall(r"[^\s,]+", sql)) for name, sql in rows}

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -39,8 +39,16 @@ def _no_number(value: object) -> object:
     raise ValueError("write it as 2026-01-31T07:00:00+01:00")
 
 
+def _no_other_day(value: object) -> object:
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        return value
+    raise ValueError("write it as 2026-01-31")
+
+
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 """A time with its offset."""
+Day = Annotated[date, BeforeValidator(_no_other_day)]
+"""A day, without a time."""
 Length = Annotated[
     timedelta,
     Field(gt=timedelta(0)),

@@ -39,6 +39,38 @@ INDEXES = {
 }
 AT_ONCE = 1000
 
+# The words of path and description, as both kinds of database can look for them: SQLite in a table beside, which
+# triggers keep up, PostgreSQL in a column that it keeps up itself. No model knows of either.
+# A table that is ever rebuilt in SQLite loses its triggers: they have to be made again.
+_CHANGED = "old.path IS NOT new.path OR old.description IS NOT new.description"
+_FORGET = (
+    "INSERT INTO descriptions_words (descriptions_words, rowid, path, description)"
+    " VALUES ('delete', old.number, old.path, old.description);"
+)
+_KEEP = "INSERT INTO descriptions_words (rowid, path, description) VALUES (new.number, new.path, new.description);"
+WORDS_IN_SQLITE = (
+    "CREATE VIRTUAL TABLE descriptions_words USING fts5(path, description, content='descriptions',"
+    " content_rowid='number', tokenize='unicode61 remove_diacritics 2')",
+    "INSERT INTO descriptions_words (descriptions_words) VALUES ('rebuild')",
+    f"CREATE TRIGGER descriptions_words_insert AFTER INSERT ON descriptions BEGIN {_KEEP} END",
+    f"CREATE TRIGGER descriptions_words_delete AFTER DELETE ON descriptions BEGIN {_FORGET} END",
+    "CREATE TRIGGER descriptions_words_update AFTER UPDATE OF path, description ON descriptions"
+    f" WHEN {_CHANGED} BEGIN {_FORGET} {_KEEP} END",
+    "CREATE INDEX ix_descriptions_folder_path ON descriptions (folder, path)",
+)
+# Signs between words become blanks, for else its parser sees files and hosts; accents go. A tsvector holds 1 MB.
+# (The driver takes a single percent sign for its own.)
+_PLAIN = (
+    "regexp_replace(normalize(left(path || ' ' || coalesce(description, ''), 100000), NFKD),"
+    " '[\\u0300-\\u036f]', '', 'g')"
+)
+_SIGNS = "!\"#$%%&''()*+,-./:;<=>?@[\\]^_`{|}~"
+WORDS_IN_POSTGRES = (
+    "ALTER TABLE descriptions ADD COLUMN words tsvector GENERATED ALWAYS AS"
+    f" (to_tsvector('simple', translate({_PLAIN}, '{_SIGNS}', repeat(' ', 32)))) STORED",
+    "CREATE INDEX ix_descriptions_words ON descriptions USING gin (words)",
+)
+
 
 def upgrade() -> None:
     for name, kind, more in ADDED:
@@ -69,14 +101,27 @@ def upgrade() -> None:
     op.create_index(
         "ix_description_versions_description_id_revision", "description_versions", ["description_id", "revision"]
     )
+    for statement in WORDS_IN_SQLITE if is_sqlite() else WORDS_IN_POSTGRES:
+        op.get_bind().exec_driver_sql(statement)
 
 
 def downgrade() -> None:
+    if is_sqlite():
+        for what in ("insert", "delete", "update"):
+            op.execute(f"DROP TRIGGER descriptions_words_{what}")
+        op.execute("DROP TABLE descriptions_words")
+        op.drop_index("ix_descriptions_folder_path", "descriptions")
+    else:
+        op.drop_column("descriptions", "words")
     op.drop_table("description_versions")
     for name in INDEXES:
         op.drop_index(name, "descriptions")
     for name, *_ in reversed(ADDED):
         op.drop_column("descriptions", name)
+
+
+def is_sqlite() -> bool:
+    return op.get_bind().dialect.name == "sqlite"
 
 
 def fill() -> None:

@@ -43,7 +43,13 @@ async def test_one_is_found_by_its_id(program: httpx2.AsyncClient, service: Serv
     assert (await program.get("/api/descriptions/nothing")).status_code == 404
 
 
-@pytest.mark.parametrize("query", ["state=sleeping", "colour=red", "cursor=nonsense", "cursor=bm9uc2Vuc2U=", "limit=0"])
+@pytest.mark.parametrize(
+    "query",
+    (
+        "state=sleeping colour=blurple hue=red taken_after=1620000000 gone=maybe folder=%00 edited=2 cursor=nonsense "
+        f"cursor=bm9uc2Vuc2U= limit=0 q={'a' * 10_000}"
+    ).split(),
+)
 @pytest.mark.parametrize("path", ["/descriptions", "/api/descriptions"])
 async def test_a_wrong_question_is_refused(program: httpx2.AsyncClient, path: str, query: str) -> None:
     assert (await program.get(f"{path}?{query}")).status_code == 422

@@ -1,30 +1,69 @@
 """Calls about descriptions of images."""
 
+from typing import Annotated
+
 from pydantic import AwareDatetime, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from daemons.errors import Invalid
 from daemons.values import Page
-from daemons.workflows.describe.keeper import STATES, DescriptionFilter, DescriptionKeeper
+from daemons.workflows.describe.keeper import SEARCH_CHARACTERS, STATES, DescriptionFilter, DescriptionKeeper
 from web.api import shapes
 from web.api.calls import Call
 from web.api.paging import ListQuery, cursor_of, place_of
 from web.context import service
 from web.encoding import JsonResponse, Listing
+from web.parsing import Day, Query
+
+Text = Annotated[str, Field(pattern="^[^\\x00]*$")]
+"""Text that every database can be asked for."""
 
 
-class DescriptionQuery(ListQuery):
-    """Which descriptions to list, newest first: those that meet every condition."""
+class DescriptionChoice(Query):
+    """Which descriptions are meant: those that meet every condition, each by any value of its list."""
 
-    state: str = Field("", description="Comma list of " + ", ".join(STATES) + ".")
-    folder: str | None = Field(None, max_length=4096, description="The folder as it is shown.")
-    describer: str | None = Field(None, max_length=63)
-    q: str | None = Field(None, max_length=200, description="Part of the path or of the description.")
+    state: str = Field("", max_length=100, description="Comma list of " + ", ".join(STATES) + ".")
+    folder: Text | None = Field(None, max_length=4096, description="A folder as it is shown, with all below it.")
+    describer: Text = Field("", max_length=1000, description="Comma list.")
+    model: Text | None = Field(None, max_length=255, description="As it is shown, empty for those without a model.")
+    taken_after: Day | None = Field(None, description="The first day, by the camera's clock.")
+    taken_before: Day | None = Field(None, description="The day that is too late, by the camera's clock.")
+    colour: str = Field("", max_length=1000, description="Comma list of names of colours, such as sky blue.")
+    code: Text = Field("", max_length=1000, description="Comma list of codes of errors, such as ERR_IMAGE_TRUNCATED.")
+    finish: str = Field("", max_length=100, description="How the answer ended: stop, length or both.")
+    gone: str = Field("no", max_length=10, description="Files that are not there any more: no, yes (alone) or all.")
+    edited: bool | None = Field(None, description="Whether a person wrote the words.")
+    q: str = Field(
+        "",
+        max_length=SEARCH_CHARACTERS,
+        description='Words of path or description, all of them, each as its beginning; "words side by side", -not.',
+    )
+
+    def chosen(self) -> DescriptionFilter:
+        """Return the choice as the keeper takes it."""
+        return DescriptionFilter(
+            states=_listed(self.state),
+            folder=self.folder,
+            describers=_listed(self.describer),
+            models=[] if self.model is None else [self.model],
+            taken_after=self.taken_after,
+            taken_before=self.taken_before,
+            colours=_listed(self.colour),
+            codes=_listed(self.code),
+            finishes=_listed(self.finish),
+            gone=self.gone,
+            edited=self.edited,
+            q=self.q,
+        )
+
+
+class DescriptionQuery(DescriptionChoice, ListQuery):
+    """Which descriptions to list, newest first."""
 
 
 class DescriptionShape(shapes.Shape):
-    """What is known of one image file, or why nothing is."""
+    """What is known of one image file, or why nothing is, and where its words come from."""
 
     id: str
     path: str
@@ -39,6 +78,17 @@ class DescriptionShape(shapes.Shape):
     thumbnail: str | None
     job_id: str | None
     created_at: AwareDatetime
+    revision: int
+    origin: str
+    copied_from: str | None
+    edited_at: AwareDatetime | None
+    edited_by: str | None
+    gone_at: AwareDatetime | None
+    finish: str | None
+    prompt_tokens: int | None
+    output_tokens: int | None
+    taken_at: str | None
+    colour: str | None
 
 
 class DescriptionPage(shapes.Shape):
@@ -53,14 +103,8 @@ def keeper_of(request: Request) -> DescriptionKeeper:
 
 async def find(request: Request, query: DescriptionQuery) -> Page:
     """Return the page of descriptions that `query` asks for; its `next` is a cursor."""
-    chosen = DescriptionFilter(
-        states=[word.strip() for word in query.state.split(",") if word.strip()],
-        folder=query.folder,
-        describer=query.describer,
-        q=query.q,
-    )
     before = _number(query.cursor) if query.cursor else None
-    page = await keeper_of(request).list(chosen, before=before, limit=query.limit)
+    page = await keeper_of(request).list(query.chosen(), before=before, limit=query.limit)
     return Page(page.items, cursor_of(page.next) if page.next else None)
 
 
@@ -71,6 +115,10 @@ async def list_descriptions(request: Request, query: DescriptionQuery) -> Respon
 
 async def get_description(request: Request) -> Response:
     return JsonResponse((await keeper_of(request).get(request.path_params["id"])).as_dict())
+
+
+def _listed(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _number(cursor: str) -> int:

@@ -5,77 +5,13 @@ from functools import cache
 
 from PIL import Image
 
+from daemons.workflows.describe.colours import COLOURS
 from daemons.workflows.describe.facts import Colour
 
 _CLUSTERS = 16
 _LEAST_SHARE = 0.03
 _MOST_COLOURS = 6
 _NEUTRAL_CHROMA = 5.0
-
-_NAMES = {
-    "black": "101010",
-    "charcoal": "363636",
-    "dark grey": "5a5a5a",
-    "grey": "808080",
-    "light grey": "c4c4c4",
-    "white": "fafafa",
-    "off-white": "ece8df",
-    "slate grey": "708090",
-    "maroon": "6b0f1a",
-    "dark red": "8b0000",
-    "brick red": "a83a2c",
-    "red": "e01b1b",
-    "crimson": "c2143c",
-    "coral": "ff7f50",
-    "salmon": "f49a88",
-    "peach": "ffd0ae",
-    "orange": "ff8c00",
-    "amber": "ffb81c",
-    "gold": "d4a72c",
-    "yellow": "ffe81a",
-    "pale yellow": "f8f0a8",
-    "cream": "fbf3d5",
-    "beige": "ddcdb0",
-    "tan": "c8a678",
-    "khaki": "b0a369",
-    "ochre": "c27a1e",
-    "copper": "b06f45",
-    "sienna": "96502f",
-    "brown": "74492a",
-    "dark brown": "40281a",
-    "taupe": "837565",
-    "olive": "757a26",
-    "dark olive": "454a20",
-    "lime green": "8fd62b",
-    "green": "2f9e34",
-    "forest green": "1f6130",
-    "dark green": "0d3b1e",
-    "sage green": "9aaf8c",
-    "mint green": "aee8c2",
-    "sea green": "3a9a75",
-    "teal": "0f7f80",
-    "dark teal": "0b4548",
-    "turquoise": "3fd0c4",
-    "cyan": "22e3ee",
-    "pale blue": "c3dcea",
-    "sky blue": "84c2ea",
-    "steel blue": "4a83b3",
-    "blue": "1f55d6",
-    "royal blue": "3a62c8",
-    "dark blue": "14307a",
-    "navy": "0c1a44",
-    "slate blue": "6a67b8",
-    "indigo": "41148a",
-    "violet": "8a45d6",
-    "purple": "7c1f86",
-    "lavender": "c4b4e4",
-    "mauve": "a884a4",
-    "plum": "66305c",
-    "magenta": "e01ad0",
-    "hot pink": "f85fae",
-    "pink": "f7b6c6",
-    "dusty rose": "bd8488",
-}
 
 
 def colours_of(visible: Image.Image) -> tuple[Colour, ...]:
@@ -101,7 +37,7 @@ def is_neutral(colour: Colour) -> bool:
 
 @cache
 def _landmarks() -> tuple[tuple[str, tuple[float, float, float]], ...]:
-    return tuple((name, _lab(*bytes.fromhex(value))) for name, value in _NAMES.items())
+    return tuple((name, _lab(*bytes.fromhex(value))) for name, value in COLOURS.items())
 
 
 def name_of(red: int, green: int, blue: int) -> str:

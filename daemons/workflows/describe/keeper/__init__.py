@@ -12,9 +12,10 @@ from daemons.text import clean
 from daemons.values import Page
 from daemons.workflow import FailedItem, JobOrder
 from daemons.workflows.describe.keeper.descriptions import Description, UnknownDescription
-from daemons.workflows.describe.keeper.filters import STATES, DescriptionFilter, conditions_of
+from daemons.workflows.describe.keeper.filters import FINISHES, GONE, STATES, DescriptionFilter, conditions_of
 from daemons.workflows.describe.keeper.findings import ORIGINS, FileStamp, Finding, FolderOptions, Way
 from daemons.workflows.describe.keeper.recording import clean_path, keep_version, record
+from daemons.workflows.describe.keeper.search import SEARCH_CHARACTERS
 from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.tables import DescriptionTable
 
@@ -22,7 +23,10 @@ LIMIT_MOST = 500
 _ASKED_AT_ONCE = 500
 
 __all__ = [
+    "FINISHES",
+    "GONE",
     "ORIGINS",
+    "SEARCH_CHARACTERS",
     "STATES",
     "Description",
     "DescriptionFilter",
@@ -101,11 +105,11 @@ class DescriptionKeeper:
     ) -> Page:
         """Return the newest descriptions that meet every condition; `next` is the number to go on before.
 
-        Raises UnknownName for a state that does not exist, Invalid for a limit out of range.
+        Raises UnknownName for a value that does not exist, Invalid for a limit out of range.
         """
         if not 1 <= limit <= LIMIT_MOST:
             raise Invalid(f"limit must be between 1 and {LIMIT_MOST}.", code="ERR_BAD_LIMIT")
-        conditions = list(conditions_of(chosen or DescriptionFilter()))
+        conditions = list(conditions_of(chosen or DescriptionFilter(), is_sqlite=self._database.is_sqlite))
         if before is not None:
             conditions.append(_D.number < before)
         statement = select(*_D).where(*conditions).order_by(_D.number.desc()).limit(limit + 1)

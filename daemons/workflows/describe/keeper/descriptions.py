@@ -1,6 +1,6 @@
 """One file's description as a value: how it is read from its row, and how the HTTP API shows it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ class UnknownDescription(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One file's description."""
+    """One file's description, and where its words come from."""
 
     id: str
     number: int
@@ -35,40 +35,28 @@ class Description:
     facts: dict[str, JsonValue] | None
     job_id: str | None
     created_at: datetime
+    revision: int
+    origin: str
+    copied_from: str | None
+    edited_at: datetime | None
+    edited_by: str | None
+    gone_at: datetime | None
+    finish: str | None
+    prompt_tokens: int | None
+    output_tokens: int | None
+    taken_at: str | None
+    colour: str | None
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Description":
         """Read a row of the table."""
-        return cls(
-            row.id,
-            row.number,
-            row.path,
-            row.folder,
-            row.state,
-            row.description,
-            row.describer,
-            row.model,
-            ErrorInfo.from_dict(row.error) if row.error else None,
-            row.seconds,
-            row.facts,
-            row.job_id,
-            row.created_at,
-        )
+        known: dict[str, Any] = {name: row._mapping[name] for name in _NAMES}
+        return cls(**known | {"error": ErrorInfo.from_dict(row.error) if row.error else None})
 
     def as_dict(self) -> dict[str, JsonValue]:
         """Return the description of the HTTP API, times still datetimes."""
-        return {
-            "id": self.id,
-            "path": self.path,
-            "folder": self.folder,
-            "state": self.state,
-            "description": self.description,
-            "describer": self.describer,
-            "model": self.model,
-            "error": self.error.as_dict() if self.error else None,
-            "seconds": self.seconds,
-            "facts": self.facts,
-            "thumbnail": None,
-            "job_id": self.job_id,
-            "created_at": self.created_at,
-        }
+        shown = {name: getattr(self, name) for name in _NAMES if name != "number"}
+        return {**shown, "error": self.error.as_dict() if self.error else None, "thumbnail": None}
+
+
+_NAMES = [field.name for field in fields(Description)]
