@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 
-from benchmarks import browser, job_list, job_queue, sockets, startup, status_writes
+from benchmarks import browser, gallery, job_list, job_queue, sockets, startup, status_writes
 from benchmarks.engine import fsync_milliseconds
 from benchmarks.report import Benchmark
 
@@ -16,6 +16,7 @@ BENCHMARKS = [
     *sockets.BENCHMARKS,
     *job_queue.BENCHMARKS,
     *job_list.BENCHMARKS,
+    *gallery.BENCHMARKS,
     *startup.BENCHMARKS,
     *browser.BENCHMARKS,
 ]
