@@ -1,6 +1,5 @@
 """P20: how the gallery stands up to 100,000 descriptions."""
 
-import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -123,9 +122,7 @@ def _rows(count: int, now: Any) -> Iterator[dict[str, Any]]:
         yield _row(way, path, number, now, day, alike, [names[(file * 7 + at) % len(names)] for at in range(5)])
 
 
-def _row(
-    way: Way, path: bytes, number: int, now: Any, day: str, alike: int, colours: list[str]
-) -> dict[str, Any]:
+def _row(way: Way, path: bytes, number: int, now: Any, day: str, alike: int, colours: list[str]) -> dict[str, Any]:
     is_failed = number % 1_000 == 7
     thing, other = THINGS[number % len(THINGS)], THINGS[number // 7 % len(THINGS)]
     facts = {

@@ -1,14 +1,17 @@
 """`daemondeck descriptions`: what the photographs show."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 
+from daemons.cli.description_filters import choosing
 from daemons.cli.options import options_of
-from daemons.cli.printing import Columns, show, show_one, stamp
+from daemons.cli.printing import Columns, confirm, note, one_line, show, show_one, stamp
 from daemons.cli.switching import segment
 
-app = typer.Typer(help="See the descriptions of photographs.", no_args_is_help=True)
+app = typer.Typer(help="See the descriptions of photographs, change them, have them made again.", no_args_is_help=True)
 
 COLUMNS: Columns = {
     "PATH": lambda found: found["path"],
@@ -32,33 +35,130 @@ DETAILS: Columns = {
     "Model": lambda found: found["model"],
     "Seconds": lambda found: found["seconds"],
     "At": lambda found: stamp(found["created_at"]),
+    "Edited": lambda found: stamp(found["edited_at"]) and f"{stamp(found['edited_at'])} by {found['edited_by']}",
+    "Gone": lambda found: stamp(found["gone_at"]),
+    "Revision": lambda found: found["revision"],
+    "Before": lambda found: (
+        "; ".join(
+            f"{one['revision']}: {one['description'] or one['error']['code']}" for one in found.get("history", ())
+        )
+        or None
+    ),
+    "Others": lambda found: (
+        "; ".join(f"{one['id']} by {one['describer']} {one['model']}".rstrip() for one in found.get("others", ()))
+        or None
+    ),
 }
+REDONE: Columns = {
+    "Files": lambda redone: redone["files"],
+    "Jobs": lambda redone: redone["jobs"],
+    "First": lambda redone: redone["job_ids"][0] if redone["job_ids"] else None,
+}
+
+Id = Annotated[str, typer.Argument(metavar="ID")]
+Revision = Annotated[int | None, typer.Option(min=1, help="Only if it still is at this revision.")]
 
 
 @app.command("ls")
+@choosing
 def list_descriptions(
     context: typer.Context,
-    state: Annotated[str | None, typer.Option(help="done, failed, or both between commas.")] = None,
-    folder: Annotated[str | None, typer.Option(help="Only of this folder.")] = None,
-    q: Annotated[str | None, typer.Option("--search", help="Part of the path or of the description.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    *,
+    chosen: dict[str, Any],
 ) -> None:
     """List descriptions, the newest first.
 
-    Example: daemondeck descriptions ls --state failed -o wide
+    Example: daemondeck descriptions ls --state failed --folder ~/Pictures -o wide
     """
     options = options_of(context)
     with options.deck() as deck:
-        found = deck.pages("/descriptions", limit, state=state, folder=folder, q=q)
+        found = deck.pages("/descriptions", limit, **chosen)
     show(options, found, COLUMNS, name="id", wide=WIDE)
 
 
 @app.command("get")
-def get_description(context: typer.Context, description_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Show one description with its facts.
+def get_description(context: typer.Context, description_id: Id) -> None:
+    """Show one description with its facts, what it said before, and what others say of the same file.
 
     Example: daemondeck descriptions get 7 -o json
     """
     options = options_of(context)
     with options.deck() as deck:
         show_one(options, deck.get(f"/descriptions/{segment(description_id)}"), DETAILS, name="id")
+
+
+@app.command("edit")
+def edit_description(
+    context: typer.Context,
+    description_id: Id,
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="What the file shows; - reads standard input.")],
+    revision: Revision = None,
+) -> None:
+    """Say by hand what a file shows. That stays until somebody has it described again.
+
+    Example: daemondeck descriptions edit 7 "Ada on the beach."
+    """
+    said = sys.stdin.read() if words == "-" else words
+    _change(context, "PATCH", f"/descriptions/{segment(description_id)}", {"description": said, "revision": revision})
+
+
+@app.command("restore")
+def restore_description(
+    context: typer.Context,
+    description_id: Id,
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="A revision of its history, see `get`.")],
+    revision: Revision = None,
+) -> None:
+    """Say again what was said before, as words by hand.
+
+    Example: daemondeck descriptions restore 7 2
+    """
+    body = {"version": version, "revision": revision}
+    _change(context, "POST", f"/descriptions/{segment(description_id)}/restore", body)
+
+
+@app.command("redo")
+@choosing
+def redo_descriptions(
+    context: typer.Context,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Of these; else --all-matching.")] = None,
+    matching: Annotated[
+        bool, typer.Option("--all-matching", help="All that the options mean now; needs --yes.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how many.")] = False,
+    by: Annotated[str | None, typer.Option(help="By this describer: basic, local or vision.")] = None,
+    with_model: Annotated[str | None, typer.Option("--with", metavar="MODEL", help="With this model.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="What to ask the model.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="The most it may answer.")] = None,
+    *,
+    chosen: dict[str, Any],
+) -> None:
+    """Describe files again, as before or by another describer. What was said before is kept, also what was edited.
+
+    Example: daemondeck descriptions redo --state failed --all-matching --by vision --with smolvlm2
+    """
+    if bool(ids) is matching or (ids and chosen):
+        raise typer.BadParameter("Name ids, or say --all-matching with options that choose.")
+    options = options_of(context)
+    body: dict[str, Any] = {"describer": by, "model": with_model or "", "prompt": prompt, "max_tokens": max_tokens}
+    body |= {"ids": ids or None, "all": matching and not chosen}
+    path = "/descriptions/redo" + (f"?{urlencode(chosen)}" if chosen else "")
+    with options.deck() as deck:
+        if dry_run or matching:
+            files = deck.post(path, {**body, "dry_run": True})["files"]
+            if dry_run:
+                note(options, one_line(f"{files} files; nothing was done."))
+                raise typer.Exit
+            confirm(options, f"Describe {files} files again?")
+        show_one(options, deck.post(path, body), REDONE, name="jobs")
+
+
+def _change(context: typer.Context, method: str, path: str, body: dict[str, Any]) -> None:
+    options = options_of(context)
+    with options.deck() as deck:
+        changed = deck.patch(path, body) if method == "PATCH" else deck.post(path, body)
+    if options.is_table:
+        note(options, one_line(f"It is at revision {changed['revision']} now."))
+    else:
+        show_one(options, changed, DETAILS, name="id")

@@ -57,6 +57,10 @@ LIKELY = {
     "/api/users": {"name": "cleo", "password": "correct horse battery staple"},
     "/api/users/{name}/password": {"password": "correct horse battery staple"},
     "/api/questions/{id}/answer": {"answer": {"shelf": "keep"}},
+    "/api/descriptions/redo": {"describer": "basic", "model": "", "ids": None, "all": True},
+    "/api/descriptions/{id}": {"description": "A small square.", "revision": None},
+    "/api/descriptions/{id}/restore": {"version": 1, "revision": None},
+    "/api/descriptions/{id}/redo": {"describer": "basic", "model": ""},
 }
 """Parts of bodies that chance would never find, by path."""
 SECONDS = 10.0
@@ -129,6 +133,8 @@ def fill(deck: Deck) -> None:
     )
     failed = next(group for group in listed(deck, f"/api/daemons/{described}/failures", 1) if group["items"])
     deck.ask("POST", f"/api/daemons/{described}/failures/skip", json={"code": failed["code"]})
+    square = next(row["id"] for row in listed(deck, "/api/descriptions", 2) if row["state"] == "done")
+    deck.ask("PATCH", f"/api/descriptions/{square}", json={"description": "A black square."})
     deck.known = [
         ("/api/daemons/", "name", ["talker", "second", "spare"]),
         ("/api/daemons/{name}/errors", "name", ["grumbler"]),
@@ -138,7 +144,7 @@ def fill(deck: Deck) -> None:
         ("/api/jobs/", "id", jobs[:2]),  # the others wait for an answer
         ("/api/operations/", "id", [operation]),
         ("/api/questions/", "id", ids_of(deck, "/api/questions", 2)),
-        ("/api/descriptions/", "id", ids_of(deck, "/api/descriptions", 1)),
+        ("/api/descriptions/", "id", [square]),
         ("/api/notifications/", "name", ["desk", "shed"]),
         ("/api/schedules/", "name", ["nightly", "hourly"]),
         ("/api/tokens/", "name", ["spare"]),

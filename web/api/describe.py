@@ -91,6 +91,30 @@ class DescriptionShape(shapes.Shape):
     colour: str | None
 
 
+class VersionShape(shapes.Shape):
+    """What a description said from one time to another."""
+
+    revision: int
+    state: str
+    description: str | None
+    error: shapes.ErrorShape | None
+    origin: str
+    by: str | None
+    finish: str | None
+    prompt_tokens: int | None
+    output_tokens: int | None
+    seconds: float | None
+    created_at: AwareDatetime
+    replaced_at: AwareDatetime
+
+
+class DescriptionDetailShape(DescriptionShape):
+    """A description with its history, newest first, and those of the same file by other describers and models."""
+
+    history: list[VersionShape]
+    others: list[DescriptionShape]
+
+
 class DescriptionPage(shapes.Shape):
     items: list[DescriptionShape]
     next: str | None
@@ -114,7 +138,7 @@ async def list_descriptions(request: Request, query: DescriptionQuery) -> Respon
 
 
 async def get_description(request: Request) -> Response:
-    return JsonResponse((await keeper_of(request).get(request.path_params["id"])).as_dict())
+    return JsonResponse((await keeper_of(request).detail(request.path_params["id"])).as_dict())
 
 
 def _listed(text: str) -> list[str]:
@@ -141,8 +165,8 @@ CALLS = [
         "GET",
         "/api/descriptions/{id}",
         get_description,
-        "One description with its facts.",
-        DescriptionShape,
+        "One description with its facts, what it said before, and what others say of the same file.",
+        DescriptionDetailShape,
         command="daemondeck descriptions get {id}",
     ),
 ]

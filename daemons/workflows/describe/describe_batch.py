@@ -63,19 +63,19 @@ async def describe_batch(ctx: JobContext, args: BatchArgs) -> BatchResult:
     left = {_full(way, stamp) for stamp in await keeper.not_yet_described(way, known)} if known else set(stamps)
     result = BatchResult(described=0, failed=0, known_already=len(stamps) - len(left))
     batch = Batch(ctx, [path for path in stamps if path in left], describer=args.describer)
-    accept = partial(_accept, ctx, way, stamps, result)
+    accept = partial(_accept, ctx, way, stamps, result, args.again)
     await _run_to_a_good_end(batch, accept, keeper)
     return result
 
 
 async def _accept(
-    ctx: JobContext, way: Way, stamps: dict[bytes, FileStamp], result: BatchResult, outcome: Outcome
+    ctx: JobContext, way: Way, stamps: dict[bytes, FileStamp], result: BatchResult, asked: bool, outcome: Outcome
 ) -> None:
     seen = stamps[outcome.path]
     stamp = FileStamp(seen.path, _or(outcome.size, seen.size), _or(outcome.mtime_ns, seen.mtime_ns))
     finding = Finding(stamp, outcome.seconds, outcome.sha256, outcome.facts, outcome.description, outcome.error)
     reach("image described")
-    await ctx.write(lambda tx: record(tx, way, finding, ctx.job_id))
+    await ctx.write(lambda tx: record(tx, way, finding, ctx.job_id, asked=asked))
     if outcome.error:
         result.failed += 1
         await ctx.log("warning", f"{wire_path(seen.path)}: {outcome.error.code}: {outcome.error.message}")

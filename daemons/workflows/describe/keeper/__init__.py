@@ -1,6 +1,6 @@
 """The only writer of descriptions, and how they are read back."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func, select
@@ -8,13 +8,15 @@ from sqlalchemy import ColumnElement, Row, func, select
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.errors import ErrorInfo, Invalid
-from daemons.text import clean
 from daemons.values import Page
 from daemons.workflow import FailedItem, JobOrder
-from daemons.workflows.describe.keeper.descriptions import Description, UnknownDescription
+from daemons.workflows.describe.keeper.descriptions import Description, UnknownDescription, unknown_description
+from daemons.workflows.describe.keeper.editing import DESCRIPTION_CHARACTERS, StaleDescription, edit, restore
 from daemons.workflows.describe.keeper.filters import FINISHES, GONE, STATES, DescriptionFilter, conditions_of
 from daemons.workflows.describe.keeper.findings import ORIGINS, FileStamp, Finding, FolderOptions, Way
+from daemons.workflows.describe.keeper.history import DescriptionDetail, detail_of
 from daemons.workflows.describe.keeper.recording import clean_path, keep_version, record
+from daemons.workflows.describe.keeper.redoing import Again, Redo, redo
 from daemons.workflows.describe.keeper.search import SEARCH_CHARACTERS
 from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.tables import DescriptionTable
@@ -23,16 +25,21 @@ LIMIT_MOST = 500
 _ASKED_AT_ONCE = 500
 
 __all__ = [
+    "DESCRIPTION_CHARACTERS",
     "FINISHES",
     "GONE",
     "ORIGINS",
     "SEARCH_CHARACTERS",
     "STATES",
+    "Again",
     "Description",
+    "DescriptionDetail",
     "DescriptionFilter",
     "DescriptionKeeper",
     "FileStamp",
     "Finding",
+    "Redo",
+    "StaleDescription",
     "UnknownDescription",
     "Way",
     "clean_path",
@@ -97,8 +104,27 @@ class DescriptionKeeper:
         """Return one description. Raises UnknownDescription."""
         row = await self._database.fetch_one(select(*_D).where(_D.id == description_id))
         if row is None:
-            raise UnknownDescription(f"There is no description {clean(description_id, 36)}.")
+            raise unknown_description(description_id)
         return Description.of(row)
+
+    async def detail(self, description_id: str) -> DescriptionDetail:
+        """Return one description with what it said before and what others say. Raises UnknownDescription."""
+        return await detail_of(self._database, description_id)
+
+    async def edit(self, description_id: str, text: str, *, who: str, revision: int | None = None) -> Description:
+        """Let a person say what a file shows. Raises UnknownDescription, StaleDescription, Invalid."""
+        return await self._database.write(lambda tx: edit(tx, description_id, text, revision, who))
+
+    async def restore(self, description_id: str, version: int, *, who: str, revision: int | None = None) -> Description:
+        """Let it say again what it said at revision `version`. Raises as `edit`, and NotFound, Conflict."""
+        return await self._database.write(lambda tx: restore(tx, description_id, version, revision, who))
+
+    def redo(
+        self, again: Again, *, chosen: DescriptionFilter | None = None, ids: Sequence[str] | None = None
+    ) -> AsyncIterator[Redo]:
+        """Return the jobs that describe again what is chosen now, of files that are there. Raises as `list`."""
+        conditions = tuple(conditions_of(chosen or DescriptionFilter(), is_sqlite=self._database.is_sqlite))
+        return redo(self._database, again, conditions, ids)
 
     async def list(
         self, chosen: DescriptionFilter | None = None, *, before: int | None = None, limit: int = 50

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from daemons.errors import ErrorInfo, NotFound
+from daemons.text import clean
 from daemons.values import JsonValue
 
 TOPIC = "descriptions"
@@ -16,6 +17,11 @@ class UnknownDescription(NotFound):
     """There is no such description."""
 
     code = "ERR_UNKNOWN_DESCRIPTION"
+
+
+def unknown_description(description_id: str) -> UnknownDescription:
+    """Return the refusal that names what there is not."""
+    return UnknownDescription(f"There is no description {clean(description_id, 36)}.")
 
 
 @dataclass(frozen=True, slots=True)

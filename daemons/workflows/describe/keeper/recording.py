@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, literal, select, update
 
 from daemons.database.transaction import Transaction
 from daemons.events import ItemChanged
@@ -18,10 +18,10 @@ _V = DescriptionVersionTable.__table__.c
 _KEPT = [column.name for column in _V if column.name in _D and column.name not in ("id", "created_at")]
 
 
-def record(tx: Transaction, way: Way, finding: Finding, job_id: str | None) -> None:
+def record(tx: Transaction, way: Way, finding: Finding, job_id: str | None, *, asked: bool = False) -> None:
     """Write what describing a file came to, in place of what was known of it in the same way, and tell it.
 
-    What was known before becomes a version.
+    What was known before becomes a version. What a person wrote stays, unless somebody `asked` to describe it again.
     """
     digest = way.digest(finding.stamp.path)
     values: dict[str, Any] = {
@@ -47,16 +47,28 @@ def record(tx: Transaction, way: Way, finding: Finding, job_id: str | None) -> N
         "output_tokens": finding.output_tokens,
         **finding.searched_by(),
     }
-    keep_version(tx, _D.digest == digest)
+    if not asked and tx.execute(select(_D.id).where(_D.digest == digest, _D.origin == "hand")).first():
+        values = _facts_of(values, failed=finding.error is not None)
+    else:
+        keep_version(tx, _D.digest == digest)
     again = update(DescriptionTable).where(_D.digest == digest).values(**values, revision=_D.revision + 1)
     row = tx.execute(again.returning(*_D)).first() or _insert(tx, way, finding.stamp.path, {"digest": digest, **values})
     shown = Description.of(row)
     tx.announce(ItemChanged(TOPIC, shown.id, shown.as_dict()))
 
 
+def _facts_of(values: dict[str, Any], *, failed: bool) -> dict[str, Any]:
+    """Return what changes of a description that a person wrote: which file it is of, and what that looks like."""
+    names = {"size", "mtime_ns", "gone_at"}
+    if not failed:
+        names |= {"sha256", "facts", "taken_at", "colour", "perceptual_hash"}
+    return {name: value for name, value in values.items() if name in names}
+
+
 def keep_version(tx: Transaction, which: ColumnElement[bool]) -> None:
     """Keep what the descriptions that `which` holds for say now, before they are changed."""
-    values = [_D.id, _D.edited_by, _D.created_at, literal(tx.now, _V.replaced_at.type), *(_D[name] for name in _KEPT)]
+    said_at = func.coalesce(_D.edited_at, _D.created_at)
+    values = [_D.id, _D.edited_by, said_at, literal(tx.now, _V.replaced_at.type), *(_D[name] for name in _KEPT)]
     names = ["description_id", "by", "created_at", "replaced_at", *_KEPT]
     tx.execute(insert(DescriptionVersionTable).from_select(names, select(*values).where(which)))
 
