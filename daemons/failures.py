@@ -9,17 +9,16 @@ from typing import Any
 from sqlalchemy import func, select
 
 from daemons.database import Database
-from daemons.errors import DaemonError, Invalid, NotFound
+from daemons.errors import Invalid, NotFound
 from daemons.failure_marks import FailureMark, FailureMarks
+from daemons.item_work import ItemWork
+from daemons.items import FailedItem
 from daemons.jobs.filters import JobFilter
 from daemons.jobs.rows import JOB_COLUMNS, JOBS, failed_with_a_code, job_of
 from daemons.operations import Operation, Operations
-from daemons.options import ConfiguredOptions, DaemonOptions
 from daemons.orders import Orders
-from daemons.registry import Registry
 from daemons.states import JobState
 from daemons.values import DaemonRow, Job, JsonValue
-from daemons.workflow import FailedItem, Items, Keepers
 
 CODES_MOST = 50
 ITEMS_MOST = 1_000
@@ -103,17 +102,13 @@ class Failures:
     def __init__(
         self,
         database: Database,
-        registry: Registry,
-        settings: ConfiguredOptions,
-        keepers: Keepers,
+        things: ItemWork,
         orders: Orders,
         operations: Operations,
         marks: FailureMarks,
     ) -> None:
         self._database = database
-        self._registry = registry
-        self._settings = settings
-        self._keepers = keepers
+        self._things = things
         self._orders = orders
         self._operations = operations
         self._marks = marks
@@ -173,7 +168,7 @@ class Failures:
         return await self._again(row, [item_id], f"again {item_id}"[:200])
 
     async def _again(self, row: DaemonRow, ids: list[str], unique: str) -> Job:
-        known = self._known(row)
+        known = self._things.keeper_of(row)
         if known is None:
             raise NotFound(f"{row.name} works on nothing that could be tried again by itself.")
         keeper, options = known
@@ -182,18 +177,8 @@ class Failures:
         return (await self._orders.create(order.type, order.args, unique=unique, daemon=row)).job
 
     async def _items(self, row: DaemonRow) -> list[FailedItem]:
-        known = self._known(row)
+        known = self._things.keeper_of(row)
         return await known[0].failed_items(known[1], limit=ITEMS_MOST) if known else []
-
-    def _known(self, row: DaemonRow) -> tuple[Items, DaemonOptions] | None:
-        keeper = self._keepers.items_of(row.type)
-        if keeper is None:
-            return None
-        try:
-            return keeper, self._registry.effective(row, self._settings)[0]
-        except DaemonError:
-            # With options that are not valid it works on nothing.
-            return None
 
     async def _jobs(self, daemon_id: str) -> Iterable[FailureGroup]:
         jobs, last = func.count().label("jobs"), func.max(_J.number).label("last")

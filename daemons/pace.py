@@ -35,6 +35,7 @@ class PaceMeter:
         self._at: list[float] = []
         self._done: list[float] = []
         self._squares = 0.0
+        self._steps = 0
 
     def observe(self, at: float, done: float) -> None:
         """Note that `done` items were finished at `at`, in seconds of a clock that never goes back."""
@@ -43,11 +44,13 @@ class PaceMeter:
             self._at.clear()
             self._done.clear()
             self._squares = 0.0
+            self._steps = 0
         if self._done:
             items, seconds = done - self._done[-1], at - self._at[-1]
             if items <= 0:
                 return
             self._squares += seconds * seconds / items
+            self._steps += 1
         self._at.append(at)
         self._done.append(done)
         if len(self._at) > SAMPLES_MOST:
@@ -65,12 +68,15 @@ class PaceMeter:
         if total is None or not total > self._done[-1]:
             return Pace(per_hour)
         left = total - self._done[-1]
-        # Σ(dt - mean·dn)²/dn over all samples, without keeping them.
-        variance = max(0.0, (self._squares - 2 * mean * seconds + mean * mean * items) / items)
+        # Σ(dt - mean·dn)²/dn over all samples, without keeping them: each of them, however many items it tells of, is
+        # one look at the spread of a single one.
+        variance = max(0.0, (self._squares - mean * seconds) / max(1, self._steps - 1))
         spread = _Z * math.sqrt(variance * left * (1 + left / items))
         slower = 1 + min(1.0, left / total / _SURELY_AHEAD)
-        earliest = max(left * min(mean, recent) * 0.6, left * min(mean, recent) * 0.95 - spread)
-        latest = left * max(mean, recent) * slower * 1.05 + spread
+        # Most of a few items are far quicker than the mean, and one of them may be the slowest of all.
+        few = 1 / math.sqrt(left)
+        earliest = max(left * min(mean, recent) * max(0.1, 0.6 - 2 * few), left * min(mean, recent) * 0.95 - spread)
+        latest = left * max(mean, recent) * slower * 1.05 + spread * (1 + 3 * few)
         since = max(0.0, at - self._at[-1])
         return Pace(per_hour, max(0.0, earliest - since), max(latest - since, latest / 10))
 

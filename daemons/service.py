@@ -29,6 +29,7 @@ from daemons.failures import Failures
 from daemons.findings import Finding
 from daemons.health import Health, Watched
 from daemons.incidents import Incidents
+from daemons.item_work import ItemWork
 from daemons.jobs import Jobs
 from daemons.jobs.retention import Retention
 from daemons.journal import Journal
@@ -106,9 +107,8 @@ class Service:
         self.orders = Orders(self.registry, self.jobs, dispatcher, self.database, clock, self.bus)
         self.operations = Operations(self.database, clock, self.orders)
         marks = FailureMarks(self.database, clock)
-        self.failures = Failures(
-            self.database, self.registry, settings, self.keepers, self.orders, self.operations, marks
-        )
+        self.things = ItemWork(self.registry, settings, self.keepers, self.readings)
+        self.failures = Failures(self.database, self.things, self.orders, self.operations, marks)
         self.schedules = Schedules(self.database)
         self.scheduler = Scheduler(self.schedules, self.orders, self.roster, self.database, clock, self.bus)
         self.views = Views(self.database, clock)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from daemons.errors import ErrorInfo, UnknownName
+from daemons.errors import UnknownName
+from daemons.items import FailedItem, ItemStatistics
 
 # Worker processes import their workflow's folder, and must not carry the database and the rest of the deck with it.
 if TYPE_CHECKING:
@@ -30,17 +31,6 @@ class Workflow:
 
 
 @dataclass(frozen=True, slots=True)
-class FailedItem:
-    """One of the many things that a job works on, and why it failed; the job itself may have gone well."""
-
-    id: str
-    name: str
-    error: ErrorInfo
-    at: datetime
-    job_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class JobOrder:
     """A job to be made."""
 
@@ -54,6 +44,13 @@ class Items(Protocol):
 
     async def failed_items(self, options: Any, *, limit: int) -> list[FailedItem]:
         """Return the newest failed things of a daemon with these options."""
+        ...
+
+    async def item_statistics(self, options: Any, since: datetime, step: timedelta) -> ItemStatistics | None:
+        """Return what became of the things of a daemon with these options, None while it works on nothing.
+
+        What was settled is told by stretches of `step`, which begin on round times.
+        """
         ...
 
     async def try_again(self, options: Any, ids: Sequence[str]) -> JobOrder:

@@ -11,13 +11,13 @@ A_WHILE = 30
 """Seconds. Whoever sleeps longer in a test stands there to be found asleep, and is never waited for."""
 
 FLOORS = {
-    "0": "clock errors states values events findings ids killpoints pace tasks text timetable",
+    "0": "clock errors states values items events findings ids killpoints pace tasks text timetable",
     "1": "settings logs log_level bus",
     "2": "models database schema",
     "3": "common_passwords passwords access leases journal readings roster status jobs failure_marks tallies "
     "statistics activity questions schedules views notices incidents",
     "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
-    "5a": "log_rate dispatch orders operations failures scheduler executor supervisor health diagnostics "
+    "5a": "log_rate dispatch orders operations item_work failures scheduler executor supervisor health diagnostics "
     "sending notifier",
     "5b": "workflows",
     "6": "service",
@@ -44,7 +44,6 @@ BROAD_EXCEPTIONS = {
     "health": "what plug-ins bring may raise anything, and looking must go on",
     "worker_process": "the worker's loop",
     "workflows.describe.worker": "the worker's loop",
-    "workflows.describe.local_loading": "whatever a library raises is why a model cannot be loaded",
     "web.live": "a change that cannot be told must not silence those after it",
     "web.pages.live": "a change that cannot be drawn becomes a resync",
     "web.problems": "the one place where an unforeseen error becomes an answer",

@@ -12,11 +12,13 @@ from daemons.errors import ErrorInfo, Invalid, NotFound
 from daemons.events import ItemChanged
 from daemons.failure_marks import FailureMarks
 from daemons.failures import Failures
+from daemons.item_work import ItemWork
 from daemons.jobs import Jobs, claims, ends, requests
 from daemons.jobs.outcomes import Completed, Ending, Failed
 from daemons.jobs.requests import NewJob
 from daemons.operations import Operations
 from daemons.orders import Orders
+from daemons.readings import Readings
 from daemons.registry import Registry
 from daemons.roster import DeclaredType, Roster
 from daemons.settings import Settings
@@ -42,7 +44,8 @@ async def failures(database: Database, clock: FakeClock, bus: Bus) -> AsyncItera
     operations = Operations(database, clock, orders)
     async with operations:
         marks = FailureMarks(database, clock)
-        yield Failures(database, registry, Settings(), Keepers([], database, clock), orders, operations, marks)
+        keepers, readings = Keepers([], database, clock), Readings(database, clock)
+        yield Failures(database, ItemWork(registry, Settings(), keepers, readings), orders, operations, marks)
 
 
 async def do(database: Database, clock: FakeClock, row: DaemonRow | None, code: str | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from daemons.items import ItemStretch
 from daemons.statistics import Run
 from daemons.values import MetricPoint
 from web.words import N_
@@ -77,6 +78,26 @@ def plot_of_work(runs: Iterable[Run], begins: Sequence[datetime], chosen: Range)
             ],
         ),
     ]
+
+
+def plots_of_items(settled: Iterable[ItemStretch], begins: Sequence[datetime], chosen: Range) -> list[Plot]:
+    """Return how many single things were done and failed an hour, how long each took, and how fast a model spoke."""
+    placed = {_place(one.at, begins, chosen): one for one in settled}
+    stretches = [placed.get(place) for place in range(len(begins))]
+    hours = chosen.step / timedelta(hours=1)
+    seconds = [one.seconds if one else None for one in stretches]
+    speed = [one.tokens_per_second if one else None for one in stretches]
+    counts = [
+        Series(label, "/h", [getattr(one, name) / hours if one else 0.0 for one in stretches])
+        for label, name in ((N_("done"), "done"), (N_("failed"), "failed"))
+    ]
+    plots = [
+        Plot(N_("Done and failed an hour"), list(begins), counts),
+        Plot(N_("How long each takes"), list(begins), [Series(N_("mean"), "s", seconds)]),
+    ]
+    if any(value is not None for value in speed):
+        plots.append(Plot(N_("Tokens a second"), list(begins), [Series(N_("mean"), "/s", speed)]))
+    return plots
 
 
 def plots_of_figures(points: Iterable[MetricPoint], begins: Sequence[datetime], chosen: Range) -> list[Plot]:

@@ -20,10 +20,17 @@ class Pace:
     seconds_left: tuple[float, float] | None
 
 
-def pace_of(daemon: dict[str, Any] | None, job: dict[str, Any] | None, far: dict[str, Any] | None) -> Pace | None:
-    """Return how fast `far` grows: as the deck measured it, else as the job in hand does since its start."""
+def pace_of(
+    daemon: dict[str, Any] | None,
+    job: dict[str, Any] | None,
+    far: dict[str, Any] | None,
+    items: dict[str, Any] | None = None,
+) -> Pace | None:
+    """Return how fast `far` grows: as the deck measured it, else as things were settled, or the job in hand is."""
     if daemon is not None and daemon.get("pace"):
         return _measured(daemon["pace"])
+    if items and items["rate_last_hour"] and job is not None and job["state"] == "running":
+        return Pace(items["rate_last_hour"], _left(far, items["rate_last_hour"] / 3600))
     inner = (job or {}).get("progress")
     if job is None or not inner or not job["started_at"] or job["attempt"] != 1 or job["state"] != "running":
         return None

@@ -1,25 +1,31 @@
 """`daemondeck progress`: how far the work is, how fast it goes, when it will be done, and whether it goes on at all."""
 
 import asyncio
+import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
 
-from daemons.cli import verdicts
+from daemons.cli import item_lines, verdicts
 from daemons.cli.daemons import CLEAR
 from daemons.cli.exits import CommandError, Exit
+from daemons.cli.item_lines import percent
 from daemons.cli.names import complete_daemons_and_jobs
 from daemons.cli.options import Options, options_of
 from daemons.cli.pacing import Pace, pace_of
 from daemons.cli.printing import age, note, one_line, progress, say, show
 from daemons.cli.records import Item, Records, records
+from daemons.cli.times import earlier
 from daemons.cli.verdicts import UNFINISHED, Verdict
 from daemons.clock import SystemClock
 
 BAR_CHARACTERS = 40
+ITEMS_SINCE = "7d"
+"""Over which time rates of single things are told."""
+_SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _JOB_ID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 
 
@@ -82,15 +88,20 @@ async def _watch(options: Options, target: str | None, seconds: float) -> None:
 
 
 def _without_ages(reports: list[Item]) -> list[Item]:
-    return [{name: value for name, value in report.items() if name not in ("rate", "eta")} for report in reports]
+    return [
+        {name: value for name, value in report.items() if name not in ("rate", "eta", "items")}
+        | {"settled": (report["items"] or {}).get("settled")}
+        for report in reports
+    ]
 
 
 def _of_daemon(source: Records, daemon: Item) -> Item:
     job_id = daemon["current_job_id"] or _awaited(daemon["wait_reason"])
     job = source.job(job_id) if job_id else None
-    far = daemon["progress"] or (job["progress"] if job else None)
-    verdict = verdicts.of_daemon(daemon, job, is_live=source.is_live)
-    last = (job["progress"] or {}).get("message") if job else None
+    items = source.statistics(daemon["name"], earlier(ITEMS_SINCE).isoformat())["items"]
+    far = _far(daemon["progress"] or (job["progress"] if job else None), items)
+    verdict = verdicts.of_daemon(daemon, job, items, is_live=source.is_live)
+    last = items["last"]["name"] if items and items["last"] else ((job and job["progress"]) or {}).get("message")
     told = {
         "name": daemon["name"],
         "state": daemon["state"],
@@ -98,8 +109,19 @@ def _of_daemon(source: Records, daemon: Item) -> Item:
         "status_at": daemon["status_updated_at"],
         "last_item": last or (far or {}).get("message"),
         "job": _shown_job(job),
+        "items": items,
     }
-    return told | _measured(far, pace_of(daemon, job, far) if source.is_live else None) | _judged(verdict)
+    pace = pace_of(daemon, job, far, items) if source.is_live else None
+    return told | _measured(far, pace) | _judged(verdict)
+
+
+def _far(told: Item | None, items: Item | None) -> Item | None:
+    """Return how far it is: where single things are known, to the last of them."""
+    total = (told or {}).get("total") or (items or {}).get("total")
+    if not items or not total:
+        return told
+    done = max((told or {}).get("done") or 0, min(items["done"] + items["failed"], total))
+    return {**(told or {}), "done": done, "total": total, "fraction": done / total}
 
 
 def _awaited(reason: str | None) -> str | None:
@@ -117,6 +139,7 @@ def _of_job(source: Records, job: Item) -> Item:
         "status_at": job["started_at"],
         "last_item": (far or {}).get("message"),
         "job": _shown_job(job),
+        "items": None,
     }
     pace = pace_of(None, job, far) if source.is_live and job["state"] in UNFINISHED else None
     return told | _measured(far, pace) | _judged(verdicts.of_job(job, is_live=source.is_live))
@@ -162,7 +185,8 @@ def _panel(report: Item) -> Iterator[str]:
     if report["fraction"] is not None:
         yield f"  Progress  {_bar(report['fraction'])}"
     if report["rate"] is not None:
-        yield f"  Rate      {_rate(report['rate'])}{_eta(report['eta'])}"
+        yield f"  Rate      {_rate(report['rate'])}{time_left(report['eta'])}"
+    yield from _of_items(report["items"])
     if report["last_item"]:
         yield f"  Last      {report['last_item']}"
     if report["status"] and report["status"] not in report["verdict"]:
@@ -173,16 +197,23 @@ def _panel(report: Item) -> Iterator[str]:
         yield f"  Do        {report['remedy']}"
 
 
+def _of_items(items: Item | None) -> Iterator[str]:
+    if items is None:
+        return
+    if told := item_lines.rates(items):
+        yield f"  Measured  {told}"
+    if told := item_lines.codes(items):
+        yield f"  Failed    {told}"
+    yield from (f"  {heading:<9} {words}" for heading, words in item_lines.answers(items))
+    if last := items["last"]:
+        yield f"  Updated   {age(last['at'])} ago"
+
+
 def _done(report: Item) -> str:
     done, total = report["done"], report["total"]
     if not total:
         return f"{done:,.10g}"
-    return f"{done:,.10g} / {total:,.10g} ({_percent(report['fraction'])}), {max(0, total - done):,.10g} left"
-
-
-def _percent(fraction: float) -> str:
-    # Never 100 % before it is done.
-    return "100%" if fraction >= 1 else f"{min(fraction * 100, 99.9):.1f}%"
+    return f"{done:,.10g} / {total:,.10g} ({percent(report['fraction'])}), {max(0, total - done):,.10g} left"
 
 
 def _bar(fraction: float) -> str:
@@ -195,15 +226,19 @@ def _rate(per_hour: float) -> str:
     return f"{per_hour / 60:,.0f} a minute" if per_hour >= 6_000 else f"{per_hour:,.3g} an hour"
 
 
-def _eta(seconds: list[float] | None) -> str:
+def time_left(seconds: list[float] | None) -> str:
+    """Return between which times the work will end, as is printed behind the rate."""
     if not seconds:
         return ""
-    low, high = map(_length, seconds)
-    return f", {low} left" if low == high else f", {low} to {high} left"
+    low, high = _rounded(seconds[0], math.floor), _rounded(seconds[1], math.ceil)
+    if low == high:
+        return f", {' '.join(high)} left"
+    begin = low[0] if low[1] == high[1] else " ".join(low)
+    return f", {begin} to {' '.join(high)} left"
 
 
-def _length(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+def _rounded(seconds: float, towards: Callable[[float], int]) -> tuple[str, str]:
+    """Return a time with two digits and its unit; rounded outwards, a range is never narrower than what it says."""
+    size, unit = next((one for one in _SPANS if seconds >= one[0]), (1, "s"))
+    value = seconds / size
+    return (f"{towards(value)}" if value >= 10 or size == 1 else f"{towards(value * 10) / 10:g}"), unit

@@ -16,6 +16,7 @@ from daemons.clock import SystemClock
 
 if TYPE_CHECKING:
     from daemons.database import Database
+    from daemons.settings import Settings
 
 JOBS_LOOKED_AT = 100
 
@@ -108,8 +109,8 @@ class StoredRecords:
         return _by_hand(asyncio.run(self._read(_unfinished)))
 
     def statistics(self, name: str | None, since: str) -> Item:
-        daemon_id = self.daemon(name)["id"] if name is not None else None
-        return asyncio.run(self._read(lambda database: _statistics(database, datetime.fromisoformat(since), daemon_id)))
+        settings, begin = self._options.settings, datetime.fromisoformat(since)
+        return asyncio.run(self._read(lambda database: _statistics(database, settings, begin, name)))
 
     async def _read(self, ask: "Callable[[Database], Awaitable[T]]") -> T:
         async with stored(self._options) as database:
@@ -204,10 +205,21 @@ def _by_hand(jobs: list[Item]) -> list[Item]:
     return [job for job in jobs if job["daemon_id"] is None and job["parent_id"] is None]
 
 
-async def _statistics(database: "Database", since: datetime, daemon_id: str | None) -> Item:
+async def _statistics(database: "Database", settings: "Settings", since: datetime, name: str | None) -> Item:
+    from daemons.item_work import ItemWork
+    from daemons.readings import Readings
+    from daemons.registry import Registry
+    from daemons.roster import Roster
     from daemons.statistics import Statistics
+    from daemons.workflow import Keepers
 
-    return plain((await Statistics(database, SystemClock()).summary(since, daemon_id)).as_dict())
+    clock = SystemClock()
+    row = await Roster(database).row(name) if name is not None else None
+    summary = await Statistics(database, clock).summary(since, row.id if row else None)
+    registry = Registry.load(settings)
+    things = ItemWork(registry, settings, Keepers(registry.workflows, database, clock), Readings(database, clock))
+    items = await things.statistics(row, since) if row else None
+    return plain({**summary.as_dict(), "items": items.as_dict() if items else None})
 
 
 def plain(value: dict[str, Any]) -> Item:

@@ -5,12 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
+from daemons.cli import item_lines
 from daemons.cli.names import complete_daemons
 from daemons.cli.options import options_of
 from daemons.cli.printing import age, one_line, say, show_one, stamp
 from daemons.cli.records import records
-from daemons.cli.times import earlier
+from daemons.cli.times import earlier, length
 
+TOTAL = "found"
+"""A figure that is told as what the things are counted against."""
 Answer = dict[str, Any]
 
 
@@ -45,8 +48,15 @@ def _report(name: str | None, answer: Answer) -> Iterator[str]:
     yield f"  Jobs      {jobs['completed']:,} completed, {jobs['failed']:,} failed, {jobs['cancelled']:,} cancelled"
     yield f"  Success   {rate}"
     yield from _durations(answer["durations"])
+    items = answer["items"]
+    if items:
+        yield from (f"  {heading:<9} {words}" for heading, words in item_lines.report(items))
+        if told := item_lines.failing(items):
+            yield f"  Look      {told}: `daemondeck failures {name}` lists them."
+        yield from _section("Codes", [_item_code(code, items["noun"]) for code in items["codes"]])
+        yield from _section("Failed lately", [_recent_item(one) for one in items["recent"]])
     yield from _section("Errors", [_code(code) for code in answer["codes"]])
-    yield from _section("Measured", [_figure(figure) for figure in answer["figures"]])
+    yield from _section("Measured", [_figure(one) for one in answer["figures"] if not items or one["name"] != TOTAL])
     yield from _section("Reported lately", [_recent(error) for error in answer["recent"]])
 
 
@@ -54,8 +64,8 @@ def _durations(found: Answer | None) -> Iterator[str]:
     if found is None:
         return
     words = ("mean", "median", "p95")
-    yield "  A job     " + ", ".join(f"{word} {_length(found[word])}" for word in words)
-    yield f"  Range     {_length(found['shortest'])} to {_length(found['longest'])}, of {found['jobs']:,} jobs"
+    yield "  A job     " + ", ".join(f"{word} {length(found[word])}" for word in words)
+    yield f"  Range     {length(found['shortest'])} to {length(found['longest'])}, of {found['jobs']:,} jobs"
 
 
 def _section(heading: str, lines: list[str]) -> Iterator[str]:
@@ -66,6 +76,14 @@ def _section(heading: str, lines: list[str]) -> Iterator[str]:
 
 def _code(found: Answer) -> str:
     return f"{found['code']}: {found['jobs']:,}, the last {age(found['last_at'])} ago"
+
+
+def _item_code(found: Answer, noun: str) -> str:
+    return f"{found['code']}: {found['items']:,} {noun}, the last {age(found['last_at'])} ago"
+
+
+def _recent_item(found: Answer) -> str:
+    return f"{found['name']}: {found['code']}: {found['message']} ({age(found['at'])} ago)"
 
 
 def _figure(found: Answer) -> str:
@@ -79,11 +97,3 @@ def _figure(found: Answer) -> str:
 def _recent(found: Answer) -> str:
     times = f", {found['count']:,} times" if found["count"] > 1 else ""
     return f"{found['code']}: {found['message']} ({age(found['last_at'])} ago{times})"
-
-
-def _length(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

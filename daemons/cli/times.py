@@ -66,6 +66,15 @@ def earlier(text: str) -> datetime:
         return found if found <= now else _of_wall(here(found).replace(tzinfo=None) - timedelta(days=1))
 
 
+def length(seconds: float) -> str:
+    """Return how long something took: 0.25 s, 3 min 05 s, 2 h 04 min."""
+    if seconds < 100:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
 def _of_wall(wall: datetime) -> datetime:
     zone = ZONE.get()
     return wall.astimezone() if zone is None else wall.replace(tzinfo=zone)

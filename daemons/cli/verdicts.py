@@ -1,12 +1,18 @@
 """One sentence on a daemon or a job: does it work, what does it wait for, did it stop, and what to do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from daemons.cli.exits import Exit
+from daemons.cli.item_lines import failing
 from daemons.cli.printing import stamp
+from daemons.clock import SystemClock
 
 UNFINISHED = ("queued", "running", "cancelling")
+STALE_SECONDS = 600.0
+STALE_TIMES = 2
+"""How many times as long as the slowest one a thing may take before the work appears to be stopped."""
 AWAITING = "Awaiting input: "
 """Begins the reason of a daemon or job that waits for a person."""
 
@@ -20,8 +26,20 @@ class Verdict:
     exit_code: Exit = Exit.DONE
 
 
-def of_daemon(daemon: dict[str, Any], job: dict[str, Any] | None, *, is_live: bool) -> Verdict:
-    """Judge a daemon with the job it watches, if any."""
+def of_daemon(
+    daemon: dict[str, Any], job: dict[str, Any] | None, items: dict[str, Any] | None = None, *, is_live: bool
+) -> Verdict:
+    """Judge a daemon with the job it watches, and the single things it works on, where there are any."""
+    verdict = _of_daemon(daemon, job, items, is_live=is_live)
+    if items is None or (told := failing(items)) is None:
+        return verdict
+    remedy = f"`daemondeck failures {daemon['name']}` lists them by code."
+    return replace(verdict, words=f"{verdict.words}; {told}", remedy=verdict.remedy or remedy)
+
+
+def _of_daemon(
+    daemon: dict[str, Any], job: dict[str, Any] | None, items: dict[str, Any] | None, *, is_live: bool
+) -> Verdict:
     name, state = daemon["name"], daemon["state"]
     if not is_live:
         return _without_a_deck(daemon)
@@ -42,7 +60,7 @@ def of_daemon(daemon: dict[str, Any], job: dict[str, Any] | None, *, is_live: bo
             return _at_rest(daemon)
         case "starting" | "stopping":
             return Verdict(f"is {state}")
-    return _running(daemon, job)
+    return _stale(daemon, job, items) or _running(daemon, job)
 
 
 def of_job(job: dict[str, Any], *, is_live: bool) -> Verdict:
@@ -60,6 +78,20 @@ def of_job(job: dict[str, Any], *, is_live: bool) -> Verdict:
     if job["state"] == "running":
         return Verdict("is working")
     return Verdict(f"is {job['state']}")
+
+
+def _stale(daemon: dict[str, Any], job: dict[str, Any] | None, items: dict[str, Any] | None) -> Verdict | None:
+    """Return that a job is worked on and nothing comes of it, None while that is not so."""
+    if items is None or job is None or job["state"] != "running" or job["waiting_reason"] or daemon["next_wake_at"]:
+        return None
+    last = max(filter(None, [job["started_at"], (items["last"] or {}).get("at")]), key=datetime.fromisoformat)
+    patience = max(STALE_SECONDS, STALE_TIMES * items["seconds"]["longest"] if items["seconds"] else 0.0)
+    if (SystemClock().now() - datetime.fromisoformat(last)).total_seconds() < patience:
+        return None
+    name = daemon["name"]
+    remedy = f"`daemondeck logs {name}` tells more, `daemondeck restart {name}` begins the batch anew."
+    words = f"appears to be stopped since {stamp(last, 'seconds')}: its job runs, and nothing comes of it"
+    return Verdict(words, remedy, Exit.NOT_RUNNING)
 
 
 def _running(daemon: dict[str, Any], job: dict[str, Any] | None) -> Verdict:

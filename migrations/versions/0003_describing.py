@@ -22,6 +22,7 @@ ADDED: tuple[tuple[str, Any, dict[str, Any]], ...] = (
     ("edited_at", MOMENT, {}),
     ("edited_by", sa.String(100), {}),
     ("gone_at", MOMENT, {}),
+    ("way", sa.String(32), {}),
     ("prompt_hash", sa.String(64), {}),
     ("finish", sa.String(12), {}),
     ("prompt_tokens", sa.Integer(), {}),
@@ -33,6 +34,16 @@ ADDED: tuple[tuple[str, Any, dict[str, Any]], ...] = (
 )
 INDEXES = {
     "ix_descriptions_size": ["size"],
+    "ix_descriptions_figures": [
+        "way",
+        "created_at",
+        "state",
+        "seconds",
+        "finish",
+        "prompt_tokens",
+        "output_tokens",
+        "gone_at",
+    ],
     "ix_descriptions_file_digest": ["file_digest"],
     "ix_descriptions_taken_at_number": ["taken_at", "number"],
     "ix_descriptions_colour_number": ["colour", "number"],
@@ -132,13 +143,15 @@ def fill() -> None:
         sa.column("number", SERIAL),
         sa.column("folder_bytes", sa.LargeBinary()),
         sa.column("path_bytes", sa.LargeBinary()),
+        sa.column("describer", sa.String(63)),
+        sa.column("model", sa.String(255)),
         sa.column("facts", sa.JSON()),
         *(sa.column(name, kind) for name, kind, _ in ADDED),
     )
     known = table.c
     last = 0
     while rows := connection.execute(
-        sa.select(known.number, known.folder_bytes, known.path_bytes, known.facts)
+        sa.select(known.number, known.folder_bytes, known.path_bytes, known.describer, known.model, known.facts)
         .where(known.number > last)
         .order_by(known.number)
         .limit(AT_ONCE)
@@ -151,12 +164,15 @@ def fill() -> None:
 
 def searched_by(row: Any) -> dict[str, Any]:
     facts = row.facts or {}
-    parts = (row.folder_bytes, row.path_bytes)
-    digest = hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).hexdigest()
     palette, spots = facts.get("palette"), facts.get("perceptual_hash")
     return {
-        "file_digest": digest,
+        "file_digest": digest(row.folder_bytes, row.path_bytes),
+        "way": digest(row.folder_bytes, row.describer.encode(), row.model.encode())[:32],
         "taken_at": facts.get("taken_at"),
         "colour": palette[0]["name"] if palette else None,
         "perceptual_hash": int.from_bytes(bytes.fromhex(spots), "big", signed=True) if spots else None,
     }
+
+
+def digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).hexdigest()

@@ -8,11 +8,14 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from daemons.errors import ErrorInfo
 from daemons.service import Service
 from daemons.values import Lease
+from daemons.workflows.describe.keeper import FileStamp, Finding, Way, record
 from tests.web.served import until
 from web.api.figures import PointPage
 from web.api.reported import ReportedPage
+from web.api.statistics import StatisticsShape
 from web.pages.daemon import TABS
 from web.series import RANGES
 from web.spoken import SLOTS
@@ -140,3 +143,23 @@ async def test_what_it_said_is_a_drawing_that_leads_to_each_time(browser: httpx2
     assert [answer.status_code for answer in spoken] == [200, 200]
     assert all('id="moment"' in answer.text and 'class="needle"' in answer.text for answer in spoken)
     assert "Gaps, in words" in page
+
+
+async def test_the_things_it_works_on_are_told_and_drawn(browser: httpx2.AsyncClient, service: Service) -> None:
+    await service.edit_daemon("describe_images", configuration={"directory": "/pictures"})
+    way, cut = Way(b"/pictures", "basic"), ErrorInfo("ERR_IMAGE_TRUNCATED", HOSTILE)
+    for number in range(3):
+        finding = Finding(FileStamp(b"%d.jpg" % number, 1, 2), 2.0, description="A picture.", finish="length")
+        await service.database.write(lambda tx, finding=finding: record(tx, way, finding, "job-1"))
+    await service.database.write(lambda tx: record(tx, way, Finding(FileStamp(b"<b>.jpg", 1, 2), 1.0, error=cut), None))
+
+    told = (await browser.get("/api/daemons/describe_images/statistics")).json()
+    StatisticsShape.model_validate(told)
+    page = (await browser.get("/daemons/describe_images/metrics?since=1h")).text
+
+    assert [told["items"][name] for name in ("done", "failed", "success_rate")] == [3, 1, 0.75]
+    assert [one["code"] for one in told["items"]["codes"]] == ["ERR_IMAGE_TRUNCATED"]
+    assert (await browser.get("/api/daemons/talker/statistics")).json()["items"] is None
+    assert 'class="warn"><a href="/daemons/describe_images/failures">1</a>' in page
+    assert "&lt;b&gt;.jpg" in page
+    assert page.count('data-plot="') == 2

@@ -1,5 +1,6 @@
 """How the work of a daemon goes: figures, plots, and the same as tables."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Literal
@@ -11,7 +12,7 @@ from starlette.routing import Route
 from web.context import service
 from web.pages.daemon import daemon_of, tab
 from web.parsing import Query, read_query
-from web.series import RANGES, plot_of_work, plots_of_figures, stretches_of
+from web.series import RANGES, plot_of_work, plots_of_figures, plots_of_items, stretches_of
 
 
 class RangeQuery(Query):
@@ -28,6 +29,7 @@ async def show_metrics(request: Request) -> Response:
     read = deck.readings.metrics if chosen.step < timedelta(hours=1) else deck.readings.hourly
     points = await read(daemon.id, since=begins[0])
     summary = await deck.statistics.summary(begins[0], daemon.id)
+    items = await deck.things.statistics(daemon.row, begins[0], chosen.step)
     took = asdict(summary.durations) if summary.durations else {}
     work = plot_of_work(runs, begins, chosen)
     return tab(
@@ -37,9 +39,19 @@ async def show_metrics(request: Request) -> Response:
         ranges=RANGES,
         since=query.since,
         summary=summary,
-        took={name: timedelta(seconds=seconds) for name, seconds in took.items() if name != "jobs"},
-        plots=[*(work if runs else []), *plots_of_figures(points, begins, chosen)],
+        took=_lengths(took),
+        items=items,
+        each=_lengths(asdict(items.seconds)) if items and items.seconds else {},
+        plots=[
+            *(plots_of_items(items.stretches, begins, chosen) if items and items.stretches else []),
+            *(work if runs else []),
+            *plots_of_figures(points, begins, chosen),
+        ],
     )
+
+
+def _lengths(seconds: Mapping[str, float]) -> dict[str, timedelta]:
+    return {name: timedelta(seconds=value) for name, value in seconds.items() if name not in ("jobs", "items")}
 
 
 ROUTES = [Route("/daemons/{name}/metrics", show_metrics)]

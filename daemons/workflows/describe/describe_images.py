@@ -87,6 +87,8 @@ class DescribeImages(BaseDaemon):
         for skipped in scan.skipped:
             await self.report_error(skipped.error.error_code, f"{clean_path(skipped.path)}: {skipped.error.message}")
         await self.progress(scan.found - len(pending), scan.found)
+        # Kept while it does not run, so that how far it is can be told from the data alone.
+        await self.metric("found", scan.found, "images")
         return pending, scan.found
 
     async def _describe(self, way: Way, pending: deque[FileStamp], what: str) -> Job:

@@ -1,6 +1,7 @@
 """The only writer of descriptions, and how they are read back."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func, select
@@ -8,10 +9,12 @@ from sqlalchemy import ColumnElement, Row, func, select
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.errors import ErrorInfo, Invalid
+from daemons.items import FailedItem, ItemStatistics
 from daemons.values import Page
-from daemons.workflow import FailedItem, JobOrder
+from daemons.workflow import JobOrder
 from daemons.workflows.describe.keeper.descriptions import Description, UnknownDescription, unknown_description
 from daemons.workflows.describe.keeper.editing import DESCRIPTION_CHARACTERS, StaleDescription, edit, restore
+from daemons.workflows.describe.keeper.figures import statistics_of
 from daemons.workflows.describe.keeper.filters import FINISHES, GONE, STATES, DescriptionFilter, conditions_of
 from daemons.workflows.describe.keeper.findings import ORIGINS, FileStamp, Finding, FolderOptions, Way
 from daemons.workflows.describe.keeper.history import DescriptionDetail, detail_of
@@ -88,6 +91,13 @@ class DescriptionKeeper:
             if row.error
         ]
 
+    async def item_statistics(self, options: FolderOptions, since: datetime, step: timedelta) -> ItemStatistics | None:
+        """Return what became of the images of a daemon's folder, None while it has none."""
+        way = Way.of(options)
+        if way is None:
+            return None
+        return await statistics_of(self._database, _of_way(way), since, self.clock.now(), step)
+
     async def try_again(self, options: FolderOptions, ids: Sequence[str]) -> JobOrder:
         """Return the job that describes these images of a daemon's folder again. Raises UnknownDescription."""
         way = Way.of(options)
@@ -145,4 +155,4 @@ class DescriptionKeeper:
 
 
 def _of_way(way: Way) -> tuple[ColumnElement[bool], ...]:
-    return _D.folder_bytes == way.folder, _D.describer == way.describer, _D.model == way.model
+    return (_D.way == way.key,)

@@ -45,6 +45,11 @@ class Way:
             return None
         return cls(bytes(options.directory.expanduser().absolute()), options.describer)
 
+    @property
+    def key(self) -> str:
+        """What the rows of all its files share."""
+        return _digest(self.folder, self.describer.encode(), self.model.encode())[:32]
+
     def digest(self, path: bytes) -> str:
         """Return what a file's row is found by."""
         return _digest(self.folder, path, self.describer.encode(), self.model.encode())

@@ -76,6 +76,7 @@ def keep_version(tx: Transaction, which: ColumnElement[bool]) -> None:
 def _insert(tx: Transaction, way: Way, path: bytes, values: dict[str, Any]) -> Row[Any]:
     place = {
         "id": str(uuid4()),
+        "way": way.key,
         "folder": clean_path(way.folder),
         "path": clean_path(path),
         "folder_bytes": way.folder,

@@ -1,0 +1,47 @@
+"""The single things that daemons work on, as their workflows' keepers know them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from daemons.errors import DaemonError
+from daemons.items import ItemStatistics
+from daemons.options import ConfiguredOptions, DaemonOptions
+from daemons.readings import Readings
+from daemons.registry import Registry
+from daemons.values import DaemonRow
+from daemons.workflow import Items, Keepers
+
+TOTAL = "found"
+"""The figure by which a daemon tells how many things there are in all."""
+HOUR = timedelta(hours=1)
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ItemWork:
+    """Finds the keeper of a daemon's things, and asks it with the options that hold for the daemon."""
+
+    def __init__(self, registry: Registry, settings: ConfiguredOptions, keepers: Keepers, readings: Readings) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._keepers = keepers
+        self._readings = readings
+
+    def keeper_of(self, row: DaemonRow) -> tuple[Items, DaemonOptions] | None:
+        """Return who knows the things of a daemon, and its options; None where nobody does."""
+        keeper = self._keepers.items_of(row.type)
+        if keeper is None:
+            return None
+        try:
+            return keeper, self._registry.effective(row, self._settings)[0]
+        except DaemonError:
+            # With options that are not valid it works on nothing.
+            return None
+
+    async def statistics(self, row: DaemonRow, since: datetime, step: timedelta = HOUR) -> ItemStatistics | None:
+        """Return what became of the things of a daemon since then, None where nobody knows any."""
+        known = self.keeper_of(row)
+        found = await known[0].item_statistics(known[1], since, step) if known else None
+        if found is None:
+            return None
+        counted = await self._readings.metrics(row.id, since=_EVER, name=TOTAL, limit=1)
+        return replace(found, total=int(counted[-1].last)) if counted else found
