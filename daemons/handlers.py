@@ -140,6 +140,7 @@ class JobSpec:
     timeout: float | None
     tidy_up: float
     conflicts_with: frozenset[str]
+    keeps_awake: bool
     takes_args: bool
     args: TypeAdapter[Any] | None
     """None: any JSON value is taken as it is."""
@@ -200,11 +201,13 @@ def job(
     lane: str = DEFAULT_LANE,
     conflicts_with: Iterable[str] = (),
     tidy_up: float = TIDY_UP,
+    keeps_awake: bool = False,
 ) -> Callable[[F], F]:
     """Make an async function the handler of a type of job.
 
     `timeout`: seconds one attempt may take, waiting for children included. `conflicts_with`: types that never run
-    beside this one. A failure is tried again with growing delay up to `max_attempts`, unless it is Permanent.
+    beside this one. `keeps_awake`: the machine does not fall asleep while it runs. A failure is tried again with
+    growing delay up to `max_attempts`, unless it is Permanent.
     """
     if not _NAME.fullmatch(type) or not _NAME.fullmatch(lane):
         raise ValueError(f"{type!r} on lane {lane!r}: names are small letters, digits, '_', '-' and '.'")
@@ -222,6 +225,7 @@ def job(
             timeout,
             tidy_up,
             frozenset(conflicts_with),
+            keeps_awake,
             takes_args,
             args,
         )

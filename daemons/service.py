@@ -33,6 +33,7 @@ from daemons.item_work import ItemWork
 from daemons.jobs import Jobs
 from daemons.jobs.retention import Retention
 from daemons.journal import Journal
+from daemons.keep_awake import KeepAwake
 from daemons.killpoints import reach
 from daemons.leases import Leases
 from daemons.log_level import LogLevelSwitch
@@ -98,6 +99,7 @@ class Service:
         self.registry = Registry.load(settings)
         self.keepers = Keepers(self.registry.workflows, self.database, clock)
         self.workers = WorkerPool(clock)
+        self.keep_awake = KeepAwake(clock, is_allowed=settings.keep_awake)
         self.jobs = Jobs(self.database, clock)
         self.tallies = Tallies(self.database, clock, self.bus, self.board)
         self.questions = Questions(self.database, clock, self.bus)
@@ -127,6 +129,7 @@ class Service:
             keepers=self.keepers,
             questions=self.questions,
             workers=self.workers,
+            keep_awake=self.keep_awake,
         )
         services = CallServices(clock, self.journal, self.readings, self.orders, self.questions, self.keepers)
         engine = Engine(services, settings, self.leases, self.roster, self.board, self.registry)
@@ -141,6 +144,7 @@ class Service:
             self.statistics,
             self.registry,
             self.supervisor,
+            self.keep_awake,
         )
         self.health = Health(parts, clock, findings)
         self.log_level = LogLevelSwitch(settings.log_level, clock)
@@ -278,6 +282,7 @@ class Service:
             kept = timedelta(days=self.settings.retention_days)
             await stack.enter_async_context(Retention(self.database, self.clock, kept))
             await stack.enter_async_context(self.workers)
+            await stack.enter_async_context(self.keep_awake)
             await stack.enter_async_context(self.executor)
             await stack.enter_async_context(self.operations)
             reach("executor opened")

@@ -111,6 +111,7 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds something has to be wrong before people are notified, and over before that is told.",
     )
+    keep_awake: bool = Field(True, description="Whether the machine is kept awake while jobs that say so run.")
     lanes: dict[str, Slots] = Field(default_factory=dict, description="Jobs that run at once in each lane.")
     daemons: dict[str, dict[str, Any]] = Field(
         default_factory=dict, repr=False, description="Options of daemons: a section each, named like the daemon."

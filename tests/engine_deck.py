@@ -11,6 +11,7 @@ from daemons.events import DaemonChanged
 from daemons.executor import Executor
 from daemons.jobs import Jobs
 from daemons.journal import Journal
+from daemons.keep_awake import KeepAwake
 from daemons.leases import Leases
 from daemons.orders import Orders
 from daemons.questions import Questions
@@ -58,6 +59,7 @@ class Deck:
         self.board = StatusBoard(database, clock, bus, self.journal, self.roster)
         self.keepers = Keepers(registry.workflows, database, clock)
         self.workers = WorkerPool(clock)
+        self.keep_awake = KeepAwake(clock)
         self.jobs = Jobs(database, clock)
         self.questions = Questions(database, clock, bus)
         dispatcher = EmbeddedDispatcher(bus)
@@ -77,6 +79,7 @@ class Deck:
             keepers=self.keepers,
             workers=self.workers,
             questions=self.questions,
+            keep_awake=self.keep_awake,
         )
         services = CallServices(clock, self.journal, self.readings, self.orders, self.questions, self.keepers)
         engine = Engine(services, settings, self.leases, self.roster, self.board, registry)

@@ -12,7 +12,7 @@ A_WHILE = 30
 
 FLOORS = {
     "0": "clock errors states values items events findings ids killpoints pace tasks text timetable",
-    "1": "settings logs log_level bus",
+    "1": "settings logs log_level bus keep_awake",
     "2": "models database schema",
     "3": "common_passwords passwords access leases journal readings roster status jobs failure_marks tallies "
     "statistics activity questions schedules views notices incidents",

@@ -18,7 +18,7 @@ FIGURES: Columns = {
     "Log of the database": lambda found: found["wal_bytes"] and f"{found['wal_bytes']:,} bytes",
     "Last backup": lambda found: found["backup"],
     "Free for the data": lambda found: found["disks"][0]["free"] and f"{found['disks'][0]['free']:,} bytes",
-    "Keeps awake": lambda found: found["keeps_awake"],
+    "Stays awake": lambda found: found["stays_awake"],
     "Logs from level": lambda found: found["log_level"],
 }
 

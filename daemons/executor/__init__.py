@@ -32,6 +32,7 @@ from daemons.jobs.outcomes import NAMES, Ending, Failed, GivenBack, Lost, Outcom
 from daemons.jobs.requests import move_to_lanes
 from daemons.jobs.rows import Hold
 from daemons.journal import Journal
+from daemons.keep_awake import KeepAwake
 from daemons.killpoints import reach
 from daemons.orders import JobTypes, Orders
 from daemons.questions import Questions
@@ -79,12 +80,14 @@ class Executor:
         keepers: Keepers | None = None,
         workers: WorkerPool | None = None,
         questions: Questions | None = None,
+        keep_awake: KeepAwake | None = None,
     ) -> None:
         self.worker = worker
         self._types = types
         self._jobs = jobs
         self._dispatcher = dispatcher
         self._journal = journal
+        self._keep_awake = keep_awake
         self._database = database
         self._clock = clock
         self._bus = bus
@@ -239,7 +242,8 @@ class Executor:
             self._settling.add(Ending(job, Failed(unknown_type(job.type)) if spec is None else GivenBack()))
             slot.give_up()
             return
-        run = JobRun(job, spec, slot, self._clock)
+        awake = self._keep_awake.during(job.type) if self._keep_awake and spec.keeps_awake else None
+        run = JobRun(job, spec, slot, self._clock, around=awake)
         self._running[job.id, job.attempt] = run
         run.begin(RunContext(run, self._workplace))
         run.task.add_done_callback(lambda task: self._ended(run))

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, auto
@@ -75,7 +76,9 @@ class Slot:
 class JobRun:
     """One attempt: its job as it is now, its task, and why it was cut short, if it was."""
 
-    def __init__(self, job: Job, spec: JobSpec, slot: Slot, clock: Clock) -> None:
+    def __init__(
+        self, job: Job, spec: JobSpec, slot: Slot, clock: Clock, around: AbstractContextManager[None] | None = None
+    ) -> None:
         self.job = job
         self.spec = spec
         self.slot = slot
@@ -85,6 +88,7 @@ class JobRun:
         self.told_at = 0.0
         self.stored_at = 0.0
         self._clock = clock
+        self._around = around or nullcontext()
         self.task: asyncio.Task[Outcome]
 
     def begin(self, context: JobContext) -> None:
@@ -93,7 +97,8 @@ class JobRun:
 
     async def _perform(self, context: JobContext) -> Outcome:
         try:
-            result = await self.spec.call(context, self.job.args)
+            with self._around:
+                result = await self.spec.call(context, self.job.args)
             return Completed(self.spec.result(result))
         except GeneratorExit:
             raise

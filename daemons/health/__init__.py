@@ -27,6 +27,7 @@ from daemons.health.looker import Looker
 from daemons.health.picture import Blocked, Dropped, Failing, Jump, Picture
 from daemons.health.places import FolderLook, look_at_data, look_into
 from daemons.journal import Journal
+from daemons.keep_awake import KeepAwake
 from daemons.leases import Leases
 from daemons.registry import Registry
 from daemons.schema import sqlite_path
@@ -64,6 +65,7 @@ class Watched:
     statistics: Statistics
     registry: Registry
     supervisor: Supervisor
+    keep_awake: KeepAwake
 
 
 class Health:
@@ -114,7 +116,7 @@ class Health:
 
     def figures(self) -> dict[str, Any]:
         """Return lag, sizes, disks and the last backup, as the HTTP API shows them."""
-        return figures(self.picture)
+        return figures(self.picture, self._watched.keep_awake.state)
 
     def dismiss(self, code: str) -> None:
         """Show what is known no more, also after a restart. Raises NotFound, or Conflict if it clears by itself."""

@@ -1,21 +1,15 @@
 """How much there is of what runs out: the numbers of a picture, as the HTTP API shows them."""
 
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any
 
 from daemons.health.picture import Picture
 from daemons.health.places import Disk
-
-AWAKE = {
-    "linux": "systemd-inhibit --what=sleep daemondeck serve",
-    "darwin": "caffeinate -i daemondeck serve",
-}
-"""Commands under which the machine stays awake, by platform."""
+from daemons.keep_awake import Wakefulness
 
 
-def figures(picture: Picture) -> dict[str, Any]:
+def figures(picture: Picture, awake: Wakefulness) -> dict[str, Any]:
     """Return the figures; None stands for what nobody looked at yet, or what a database server keeps."""
     data = picture.data
     disks = [_disk(picture.data_dir, data.disk if data else None, [])]
@@ -31,8 +25,11 @@ def figures(picture: Picture) -> dict[str, Any]:
         "backup": str(data.backup) if data and data.backup else None,
         "backup_at": data.backup_at if data else None,
         "disks": disks,
-        "keeps_awake": False,
-        "keep_awake_with": AWAKE.get(sys.platform),
+        "keeps_awake": awake.holds,
+        "keeps_awake_by": awake.tool,
+        "keeps_awake_for": list(awake.needed_for),
+        "cannot_keep_awake": awake.problem,
+        "stays_awake": str(awake),
     }
 
 

@@ -209,7 +209,7 @@ def _good_to_know(picture: Picture) -> Iterator[Finding]:
     if jump and picture.now - jump.at < LOST_SHOWN_FOR:
         way = "forward" if jump.seconds > 0 else "back"
         message = f"The clock went {way} by {abs(jump.seconds):.0f} s: the machine slept, or its clock was set."
-        remedy = "Daemons went on by themselves. To keep the machine awake, start the deck under `systemd-inhibit`."
+        remedy = "Daemons went on by themselves. Jobs such as those that describe images keep the machine awake."
         yield Finding("NOTE_CLOCK_JUMPED", "info", message, remedy, None, jump.at)
     if picture.is_sqlite and _WAL_RESET_BUG[0] <= sqlite3.sqlite_version_info <= _WAL_RESET_BUG[1]:
         message = (

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sqlite3
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 from daemons.access import Role
 from daemons.events import ItemChanged
 from daemons.findings import Finding
+from daemons.keep_awake import TOOLS
 from daemons.service import Service, open_service
 from daemons.settings import Settings
 from daemons.states import LogLevel
+from tests.wakeful_tool import Tool, until
 from tests.web.conftest import sign_in
 from web.api import health as health_calls
 from web.api import shapes, system
@@ -52,6 +55,27 @@ async def test_the_page_tells_what_is_wrong_first_and_the_same_as_the_api(
     assert figures["disks"][0]["path"] == str(service.settings.data_dir)
     badge = page[page.index('data-signal="system"') :]
     assert badge.startswith('data-signal="system">1<')
+
+
+async def test_it_says_by_what_and_for_what_the_machine_is_kept_awake(
+    browser: httpx2.AsyncClient, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    tool = TOOLS[sys.platform][0]
+    Tool(tmp_path, tool)
+
+    with service.keep_awake.during("describe_batch"):
+        await until(service.keep_awake, lambda says: says.startswith("yes"))
+        page = (await browser.get("/system")).text
+        figures = (await browser.get("/api/system")).json()
+
+    assert f"by {tool}" in page and "for describe_batch" in page
+    assert (figures["keeps_awake"], figures["keeps_awake_by"], figures["keeps_awake_for"]) == (
+        True,
+        tool,
+        ["describe_batch"],
+    )
+    assert figures["stays_awake"] == f"yes, by {tool}, for describe_batch"
 
 
 async def test_what_changes_is_drawn_as_on_the_first_load(app: object, service: Service) -> None:

@@ -64,7 +64,10 @@ class SystemShape(shapes.Shape):
     backup_at: AwareDatetime | None
     disks: list[DiskShape]
     keeps_awake: bool
-    keep_awake_with: str | None
+    keeps_awake_by: str | None
+    keeps_awake_for: list[str]
+    cannot_keep_awake: str | None
+    stays_awake: str
     log_level: str
     log_level_until: AwareDatetime | None
 

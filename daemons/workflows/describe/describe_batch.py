@@ -53,7 +53,7 @@ class BatchResult(BaseModel):
     known_already: int
 
 
-@job("describe_batch", max_attempts=3, lane=LANE, tidy_up=TIDY_UP)
+@job("describe_batch", max_attempts=3, lane=LANE, tidy_up=TIDY_UP, keeps_awake=True)
 async def describe_batch(ctx: JobContext, args: BatchArgs) -> BatchResult:
     """Describes the images of a batch that are not described yet."""
     keeper = ctx.keeper(DescriptionKeeper)
