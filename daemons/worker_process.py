@@ -3,6 +3,8 @@
     manager → worker    {"id": 3, "request": …}    {"stop": 3}
     worker → manager    {"begin": "item"}  {"result": …}  {"alive": true}  then {"done": …} or {"failed": …}
 
+"done" also says how much memory is in use, and whether the worker asks to be replaced.
+
 A worker imports this before anything else, so it stays light. `daemons.subprocess_work` is the other end.
 """
 
@@ -56,7 +58,13 @@ class Alive:
     """A long step is still going on."""
 
 
-Handler = Callable[[Any], Iterable[Begin | Result | Alive]]
+@dataclass(frozen=True, slots=True)
+class WornOut:
+    """A new process should do the rest: the request ends here, and the worker is not lent again."""
+
+
+Message = Begin | Result | Alive | WornOut
+Handler = Callable[[Any], Iterable[Message]]
 
 
 def serve(handle: Handler) -> NoReturn:
@@ -76,6 +84,7 @@ class _Server:
         self._current: int | None = None
         self._stop_before = 0
         self._terminated = False
+        self._is_worn_out = False
 
     def run(self) -> NoReturn:
         signal.signal(signal.SIGTERM, self._on_sigterm)
@@ -90,7 +99,7 @@ class _Server:
     def _answer(self, request: Any) -> None:
         try:
             stopped = self._send_answer(request)
-            self._send({"done": {"stopped": stopped, "memory": memory_in_use()}})
+            self._send({"done": {"stopped": stopped, "memory": memory_in_use(), "worn_out": self._is_worn_out}})
         except MemoryError:
             # After a failed allocation nothing in here is certain, not even that the error can be put into words.
             os._exit(EXIT_OUT_OF_MEMORY)
@@ -98,17 +107,25 @@ class _Server:
             self._send({"failed": ErrorInfo.of(error).as_dict()})
 
     def _send_answer(self, request: Any) -> bool:
+        has_item = False
         for message in self._handle(request):
             match message:
+                # The handler waits at this yield, so leaving here leaves the item untouched.
+                case Begin() if self._is_stopping:
+                    return True
+                case Alive() if self._is_stopping and not has_item:
+                    return True
                 case Begin(item):
-                    # The handler waits at this yield, so leaving here leaves the item untouched.
-                    if self._is_stopping:
-                        return True
+                    has_item = True
                     self._send({"begin": item})
                 case Result(value):
+                    has_item = False
                     self._send({"result": value})
                 case Alive():
                     self._send({"alive": True})
+                case WornOut():
+                    self._is_worn_out = True
+                    return False
         return False
 
     @property

@@ -44,6 +44,7 @@ BROAD_EXCEPTIONS = {
     "health": "what plug-ins bring may raise anything, and looking must go on",
     "worker_process": "the worker's loop",
     "workflows.describe.worker": "the worker's loop",
+    "workflows.describe.local_loading": "whatever a library raises is why a model cannot be loaded",
     "web.live": "a change that cannot be told must not silence those after it",
     "web.pages.live": "a change that cannot be drawn becomes a resync",
     "web.problems": "the one place where an unforeseen error becomes an answer",

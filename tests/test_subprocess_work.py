@@ -438,6 +438,27 @@ async def test_the_pool_replaces_a_worker_that_grew_too_large() -> None:
     assert len(set(pids)) == 2
 
 
+async def test_the_pool_replaces_a_worker_that_asks_for_it() -> None:
+    async with WorkerPool(SystemClock()) as pool:
+        async with pool.borrow(spec()) as worker:
+            first, values = worker.pid, await answers(worker, "tire", values=[1, 2])
+        async with pool.borrow(spec()) as worker:
+            second, rest = worker.pid, await answers(worker, "echo", values=[2])
+
+    assert (values, rest) == ([1], [2])
+    assert first != second
+
+
+async def test_a_worker_that_only_warms_up_stops_at_once_when_asked() -> None:
+    async with Worker(spec(), SystemClock()) as worker:
+        results = worker.run({"do": "warm_up"})
+        await anext(results)
+        worker.finish_current()
+
+        assert [result async for result in results] == []
+        assert await answers(worker, "echo", values=[1]) == [1]
+
+
 @linux_only
 async def test_the_pool_never_lends_a_worker_that_died_or_was_left_half_read() -> None:
     async with WorkerPool(SystemClock()) as pool:
@@ -455,11 +476,12 @@ async def test_the_pool_never_lends_a_worker_that_died_or_was_left_half_read() -
 
 @linux_only
 async def test_the_pool_ends_a_worker_that_nobody_wants_for_a_while() -> None:
-    async with WorkerPool(SystemClock(), idle_seconds=0.05) as pool:
-        async with pool.borrow(spec()) as worker:
-            ended = ends(worker.pid)
+    for pool_seconds, own_seconds in ((0.05, None), (60, 0.05)):
+        async with WorkerPool(SystemClock(), idle_seconds=pool_seconds) as pool:
+            async with pool.borrow(spec(idle_seconds=own_seconds)) as worker:
+                ended = ends(worker.pid)
 
-        assert await asyncio.to_thread(ended)
+            assert await asyncio.to_thread(ended)
 
 
 @linux_only

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from daemons.worker_process import Alive, Begin, Result, serve
+from daemons.worker_process import Alive, Begin, Message, Result, WornOut, serve
 
-Answer = Iterator[Begin | Result | Alive]
+Answer = Iterator[Message]
 
 
 def echo(request: dict[str, Any]) -> Answer:
@@ -26,6 +26,21 @@ def items(request: dict[str, Any]) -> Answer:
         yield Begin(item)
         Path(gate).read_bytes()
         yield Result(item)
+
+
+def tire(request: dict[str, Any]) -> Answer:
+    """Be worn out after the first of the values."""
+    for value in request["values"]:
+        yield Result(value)
+        yield WornOut()
+
+
+def warm_up(request: dict[str, Any]) -> Answer:
+    """Say that it goes on, before the first item is taken, for ever."""
+    yield Result("warming up")
+    while True:
+        threading.Event().wait(0.01)
+        yield Alive()
 
 
 def die(request: dict[str, Any]) -> Answer:

@@ -40,6 +40,7 @@ class Worker:
         self._started = clock.monotonic()
         self._number = 0
         self._is_busy = False
+        self._asks_to_be_replaced = False
 
         # The process and its pipes.
         self._process: subprocess.Popen[bytes] | None = None
@@ -80,8 +81,9 @@ class Worker:
                     yield value
                 case {"alive": True}:
                     pass
-                case {"done": {"stopped": bool(), "memory": int(memory)}}:
+                case {"done": {"stopped": bool(), "memory": int(memory)} as done}:
                     self.memory = memory
+                    self._asks_to_be_replaced = done.get("worn_out") is True
                     self._is_busy = False
                     return
                 case {"failed": {"code": str(), "message": str()} as info}:
@@ -107,9 +109,10 @@ class Worker:
 
     @property
     def is_worn_out(self) -> bool:
-        """Whether it has done enough requests, is old enough or grew large enough to be replaced."""
+        """Whether it asks to be replaced, has done enough requests, is old enough or grew large enough for that."""
         return (
-            self._number >= self._spec.recycle_requests
+            self._asks_to_be_replaced
+            or self._number >= self._spec.recycle_requests
             or self._clock.monotonic() - self._started >= self._spec.recycle_seconds
             or self.memory >= self._spec.recycle_memory
         )

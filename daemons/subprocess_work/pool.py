@@ -77,6 +77,7 @@ class WorkerPool:
         task.add_done_callback(self._retiring.discard)
 
     async def _retire(self, idle: _Idle) -> None:
-        if not await self._clock.wait(idle.taken, self._idle_seconds) and idle in self._idle:
+        patience = self._idle_seconds if idle.spec.idle_seconds is None else idle.spec.idle_seconds
+        if not await self._clock.wait(idle.taken, patience) and idle in self._idle:
             self._idle.remove(idle)
             await idle.life.aclose()

@@ -27,6 +27,8 @@ class WorkerSpec:
     recycle_requests: int = 10
     recycle_seconds: float = 3600.0
     recycle_memory: int = 512 * MEBIBYTE
+    idle_seconds: float | None = None
+    """How long it is kept warm when nobody borrows it; None: as long as the pool keeps any."""
 
     @classmethod
     def module(cls, name: str, **limits: Any) -> Self:

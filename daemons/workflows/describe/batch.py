@@ -18,12 +18,9 @@ from daemons.subprocess_work.errors import (
     WorkerOutOfMemory,
     WorkerTaskFailed,
 )
-from daemons.subprocess_work.spec import MEBIBYTE, WorkerSpec
+from daemons.subprocess_work.spec import WorkerSpec
 from daemons.workflows.describe.paths import disk_path, wire_path
-
-DESCRIBE_WORKER = WorkerSpec.module(
-    "daemons.workflows.describe.worker", memory=1536 * MEBIBYTE, silence=120.0, recycle_memory=400 * MEBIBYTE
-)
+from daemons.workflows.describe.worker_specs import worker_of
 
 # What another try cannot mend: it would hang or grow again.
 _FINAL = (WorkerHung, WorkerOutOfMemory)
@@ -65,11 +62,11 @@ class Batch:
         paths: Sequence[bytes],
         *,
         describer: str = "basic",
-        spec: WorkerSpec = DESCRIBE_WORKER,
+        spec: WorkerSpec | None = None,
         tries: int = 3,
     ) -> None:
         self._workers = workers
-        self._spec = spec
+        self._spec = spec or worker_of(describer)
         self._describer = describer
         self._tries = tries
         self._left = [wire_path(path) for path in dict.fromkeys(paths)]

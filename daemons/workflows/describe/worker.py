@@ -1,57 +1,96 @@
 """The worker process of this workflow: `python -m daemons.workflows.describe.worker`.
 
-    request   {"describer": "basic", "paths": ["/pictures/a.jpg", …]}
+    request   {"describer": "basic" | "prepare" | "local", "paths": ["/pictures/a.jpg", …]}
+              and for local {"ask": {"prompt", "max_tokens", "temperature", "timeout"}, "model", "device"}
     results   {"path", "seconds", "sha256", "size", "mtime_ns", "facts", "description"}
               {"path", "seconds", "error"}
 
-The paths are `paths.wire_path` text. The describer `prepare` adds "jpeg": the picture in base64, for a server's eyes.
+The paths are `paths.wire_path` text. `prepare` adds "jpeg": the picture in base64, for a server's eyes; `local` adds
+"answer": what the model said, as `Answer`. Where no model can be loaded the whole request fails, not each picture.
 """
 
 import base64
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
+
+from PIL import Image
 
 from daemons.clock import SystemClock
 from daemons.errors import ErrorInfo, UnknownName
-from daemons.worker_process import Begin, Result, serve
-from daemons.workflows.describe.basic import Described, describe_file, describe_picture
+from daemons.worker_process import Begin, Message, Result, WornOut, serve
+from daemons.workflows.describe.alongside import Steps
+from daemons.workflows.describe.basic import describe_picture
 from daemons.workflows.describe.image_errors import ImageError
 from daemons.workflows.describe.paths import disk_path
 from daemons.workflows.describe.picture import look_at
 from daemons.workflows.describe.prepare import for_a_model, jpeg_of
 
 
-def describe_basic(path: bytes) -> dict[str, Any]:
-    """Return what can be told of the picture without a model."""
-    return _told(describe_file(path))
+class Describer(Protocol):
+    """Adds to the facts what it sees in a picture."""
+
+    def look(self, upright: Image.Image) -> Steps[dict[str, Any]]: ...
+
+    @property
+    def is_worn_out(self) -> bool: ...
 
 
-def prepare(path: bytes) -> dict[str, Any]:
-    """Return what can be told without a model, and the picture as a server of models takes it."""
-    picture = look_at(path)
-    jpeg = jpeg_of(for_a_model(picture.upright))
-    return _told(describe_picture(picture)) | {"jpeg": base64.b64encode(jpeg).decode()}
+class AtOnce:
+    """A describer that needs no time to speak of."""
+
+    is_worn_out = False
+
+    def __init__(self, see: Callable[[Image.Image], dict[str, Any]]) -> None:
+        self._see = see
+
+    def look(self, upright: Image.Image) -> Steps[dict[str, Any]]:
+        yield from ()
+        return self._see(upright)
 
 
-DESCRIBERS: dict[str, Callable[[bytes], dict[str, Any]]] = {"basic": describe_basic, "prepare": prepare}
+def _basic(request: dict[str, Any]) -> Steps[Describer]:
+    yield from ()
+    return AtOnce(lambda upright: {})
 
 
-def handle(request: dict[str, Any]) -> Iterator[Begin | Result]:
+def _prepare(request: dict[str, Any]) -> Steps[Describer]:
+    yield from ()
+    return AtOnce(lambda upright: {"jpeg": base64.b64encode(jpeg_of(for_a_model(upright))).decode()})
+
+
+def _local(request: dict[str, Any]) -> Steps[Describer]:
+    # Here, because who never asks for a model shall not wait for what it needs.
+    from daemons.workflows.describe.local import LocalDescriber
+
+    return (yield from LocalDescriber.ready(request))
+
+
+DESCRIBERS: dict[str, Callable[[dict[str, Any]], Steps[Describer]]] = {
+    "basic": _basic,
+    "prepare": _prepare,
+    "local": _local,
+}
+
+
+def handle(request: dict[str, Any]) -> Iterator[Message]:
     """Describe each path of `request` and say so before and after."""
-    describe = DESCRIBERS.get(request["describer"])
-    if describe is None:
+    ready = DESCRIBERS.get(request["describer"])
+    if ready is None:
         raise UnknownName(f"There is no describer called {request['describer']!r}.", code="ERR_UNKNOWN_DESCRIBER")
+    describer = yield from ready(request)
     clock = SystemClock()
     for path in request["paths"]:
         yield Begin(path)
         started = clock.monotonic()
-        outcome = _outcome(describe, disk_path(path))
+        outcome = yield from _outcome(describer, disk_path(path))
         yield Result({"path": path, "seconds": round(clock.monotonic() - started, 4), **outcome})
+        if describer.is_worn_out:
+            yield WornOut()
 
 
-def _outcome(describe: Callable[[bytes], dict[str, Any]], path: bytes) -> dict[str, Any]:
+def _outcome(describer: Describer, path: bytes) -> Steps[dict[str, Any]]:
     try:
-        return describe(path)
+        return (yield from describe(describer, path))
     except ImageError as error:
         return {"error": error.info().as_dict()}
     except MemoryError:
@@ -60,14 +99,17 @@ def _outcome(describe: Callable[[bytes], dict[str, Any]], path: bytes) -> dict[s
         return {"error": ErrorInfo.of(error).as_dict()}
 
 
-def _told(described: Described) -> dict[str, Any]:
-    content = described.content
+def describe(describer: Describer, path: bytes) -> Steps[dict[str, Any]]:
+    """Return everything about the picture at `path`. Raises ImageError."""
+    picture = look_at(path)
+    told = describe_picture(picture)
     return {
-        "sha256": content.sha256,
-        "size": content.size,
-        "mtime_ns": content.mtime_ns,
-        "facts": described.facts.as_dict(),
-        "description": described.description,
+        "sha256": told.content.sha256,
+        "size": told.content.size,
+        "mtime_ns": told.content.mtime_ns,
+        "facts": told.facts.as_dict(),
+        "description": told.description,
+        **(yield from describer.look(picture.upright)),
     }
 
 

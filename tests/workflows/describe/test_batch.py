@@ -15,8 +15,9 @@ from daemons.subprocess_work import Worker
 from daemons.subprocess_work.errors import WorkerError, WorkerTaskFailed
 from daemons.subprocess_work.pool import WorkerPool
 from daemons.subprocess_work.spec import MEBIBYTE, WorkerSpec
-from daemons.workflows.describe.batch import DESCRIBE_WORKER, Batch, Outcome
+from daemons.workflows.describe.batch import Batch, Outcome
 from daemons.workflows.describe.paths import disk_path, wire_path
+from daemons.workflows.describe.worker_specs import BASIC_WORKER
 from tests.workflows.describe.pictures import busy, canon_in_berlin, landscape, saved
 
 TOY = Path(__file__).with_name("toy_describer.py")
@@ -40,7 +41,7 @@ class Kept:
         return {outcome.path: outcome.error.code if outcome.error else None for outcome in self.outcomes}
 
 
-async def run(paths: list[bytes], spec: WorkerSpec = DESCRIBE_WORKER, **options: Any) -> Kept:
+async def run(paths: list[bytes], spec: WorkerSpec | None = None, **options: Any) -> Kept:
     kept = Kept()
     async with WorkerPool(SystemClock()) as pool:
         await Batch(pool, paths, spec=spec, **options).run(kept)
@@ -180,7 +181,7 @@ async def test_sigterm_from_a_service_manager_loses_no_picture(tmp_path: Path) -
     paths = [saved(busy(seed, 300, 200), tmp_path / f"{seed}.jpg") for seed in range(6)]
     kept = Kept()
 
-    async with Worker(DESCRIBE_WORKER, SystemClock()) as worker:
+    async with Worker(BASIC_WORKER, SystemClock()) as worker:
         async for result in worker.run({"describer": "basic", "paths": [wire_path(path) for path in paths]}):
             await kept(Outcome.from_wire(result))
             os.kill(worker.pid, signal.SIGTERM)

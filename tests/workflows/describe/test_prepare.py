@@ -11,14 +11,20 @@ from PIL import Image
 
 from daemons.clock import SystemClock
 from daemons.subprocess_work import Worker
-from daemons.worker_process import LINE_LIMIT
-from daemons.workflows.describe.batch import DESCRIBE_WORKER
+from daemons.worker_process import LINE_LIMIT, Result
 from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.prepare import JPEG_BYTES
-from daemons.workflows.describe.worker import describe_basic, prepare
+from daemons.workflows.describe.worker import handle
+from daemons.workflows.describe.worker_specs import BASIC_WORKER
 from tests.workflows.describe.pictures import STEEL_BLUE, busy, canon_in_berlin, landscape, saved
 
 WHITE = (255, 255, 255)
+
+
+def told(path: bytes, describer: str = "prepare") -> dict[str, Any]:
+    request = {"describer": describer, "paths": [wire_path(path)]}
+    (result,) = (message.value for message in handle(request) if isinstance(message, Result))
+    return result  # type: ignore[no-any-return]
 
 
 def opened(result: dict[str, Any]) -> Image.Image:
@@ -32,7 +38,7 @@ def opened(result: dict[str, Any]) -> Image.Image:
 
 
 def prepared(image: Image.Image, path: Path, **options: object) -> Image.Image:
-    return opened(prepare(saved(image, path, **options)))
+    return opened(told(saved(image, path, **options)))
 
 
 def is_near(image: Image.Image, place: tuple[float, float], colour: tuple[int, int, int]) -> bool:
@@ -59,7 +65,7 @@ def test_no_note_of_the_camera_or_its_owner_is_handed_on(tmp_path: Path) -> None
         landscape(), tmp_path / "a.jpg", exif=canon_in_berlin(), comment=b"taken by Ada", icc_profile=b"x" * 99
     )
 
-    image = opened(prepare(path))
+    image = opened(told(path))
 
     assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
     assert not image.getexif()
@@ -113,16 +119,19 @@ def test_no_size_is_too_strange(size: tuple[int, int], expected: tuple[int, int]
 def test_it_tells_all_that_basic_tells(tmp_path: Path) -> None:
     path = saved(busy(), tmp_path / "a.jpg", exif=canon_in_berlin(6))
 
-    result = prepare(path)
+    prepared, basic = told(path), told(path, "basic")
 
-    assert {key: value for key, value in result.items() if key != "jpeg"} == describe_basic(path)
+    assert prepared.keys() - basic.keys() == {"jpeg"}
+    assert {key: prepared[key] for key in basic if key != "seconds"} == {
+        key: value for key, value in basic.items() if key != "seconds"
+    }
 
 
 async def test_a_worker_sends_the_largest_of_them(tmp_path: Path) -> None:
     noise = Image.frombytes("RGB", (1024, 1024), random.Random(2).randbytes(1024 * 1024 * 3))
     paths = [wire_path(saved(noise, tmp_path / "a.png")), wire_path(bytes(tmp_path / "gone.jpg"))]
 
-    async with Worker(DESCRIBE_WORKER, SystemClock()) as worker:
+    async with Worker(BASIC_WORKER, SystemClock()) as worker:
         first, second = [result async for result in worker.run({"describer": "prepare", "paths": paths})]
 
     assert opened(first).size == (1024, 1024)

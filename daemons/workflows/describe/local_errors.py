@@ -1,0 +1,71 @@
+"""Why a model on this machine does not describe: all of a request at once, or a single picture.
+
+ModelNotLoaded      the whole request fails, each with the line to type
+    ExtraMissing · LibraryMissing · WeightsMissing · ModelUnfit · DeviceMissing
+ImageError
+    ModelTooSlow · ModelSaidNothing · ModelOutOfMemory
+"""
+
+from daemons.errors import Permanent
+from daemons.workflows.describe.image_errors import ImageError
+
+
+class ModelNotLoaded(Permanent):
+    """The model cannot be loaded."""
+
+    code = "ERR_MODEL_NOT_LOADED"
+    remedy = "Look at the details; another model, or device `cpu`, may work."
+
+
+class ExtraMissing(ModelNotLoaded):
+    """Describing with a model on this machine needs libraries that are not installed."""
+
+    code = "ERR_VLM_NOT_INSTALLED"
+    remedy = "pip install 'daemondeck[vlm]'"
+
+
+class LibraryMissing(ModelNotLoaded):
+    """The model needs a library that is not installed."""
+
+    code = "ERR_LIBRARY_MISSING"
+
+
+class WeightsMissing(ModelNotLoaded):
+    """The weights of the model are not on this machine."""
+
+    code = "ERR_WEIGHTS_MISSING"
+
+
+class ModelUnfit(ModelNotLoaded):
+    """This is not a model that describes images, or not one that can be run here."""
+
+    code = "ERR_MODEL_UNFIT"
+    remedy = "Choose smolvlm, smolvlm2 or another image-text-to-text model; code that comes with a model is never run."
+
+
+class DeviceMissing(ModelNotLoaded):
+    """This machine has no such device."""
+
+    code = "ERR_DEVICE_MISSING"
+    remedy = "Choose auto, cuda, mps or cpu."
+
+
+class ModelTooSlow(ImageError):
+    """The model took longer than it may for one image."""
+
+    code = "ERR_MODEL_TOO_SLOW"
+    remedy = "Raise the timeout, lower max_tokens or choose a smaller model."
+
+
+class ModelSaidNothing(ImageError):
+    """The model said nothing about this picture."""
+
+    code = "ERR_MODEL_SAID_NOTHING"
+    remedy = "Describe it again with another prompt, or with another model."
+
+
+class ModelOutOfMemory(ImageError):
+    """The device has not enough memory for this image."""
+
+    code = "ERR_MODEL_OUT_OF_MEMORY"
+    remedy = "Close what else uses the device, choose a smaller model or device `cpu`."
