@@ -54,6 +54,10 @@ class JobContext(Protocol):
         """Return the record keeper of that class, as its workflow declares it."""
         ...
 
+    def client(self, kind: type[T]) -> T:
+        """Return the client of another system, shared by all jobs. Raises NotConfigured, saying what to set."""
+        ...
+
     def borrow(self, spec: WorkerSpec) -> "AbstractAsyncContextManager[Worker]":
         """Lend a worker process for what eats memory or blocks; it is kept warm for the next borrower."""
         ...

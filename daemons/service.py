@@ -17,6 +17,7 @@ from daemons.access import Access, Role
 from daemons.activity import Activity
 from daemons.base import NAME
 from daemons.bus import Bus
+from daemons.clients.registry import Clients
 from daemons.clock import Clock, SystemClock
 from daemons.database import Database
 from daemons.database.ballast import Ballast
@@ -98,6 +99,7 @@ class Service:
         )
         self.registry = Registry.load(settings)
         self.keepers = Keepers(self.registry.workflows, self.database, clock)
+        self.clients = Clients(settings, clock)
         self.workers = WorkerPool(clock)
         self.keep_awake = KeepAwake(clock, is_allowed=settings.keep_awake)
         self.jobs = Jobs(self.database, clock)
@@ -130,8 +132,11 @@ class Service:
             questions=self.questions,
             workers=self.workers,
             keep_awake=self.keep_awake,
+            clients=self.clients,
         )
-        services = CallServices(clock, self.journal, self.readings, self.orders, self.questions, self.keepers)
+        services = CallServices(
+            clock, self.journal, self.readings, self.orders, self.questions, self.keepers, self.clients
+        )
         engine = Engine(services, settings, self.leases, self.roster, self.board, self.registry)
         self.supervisor = Supervisor(engine, self.database, self.bus)
         parts = Watched(
@@ -173,7 +178,7 @@ class Service:
 
     def problems(self) -> list[Finding]:
         """Return what a person should know of and mend."""
-        found = self.health.findings()
+        found = self.health.findings() + self.clients.findings()
         if self._stopping is not None:
             found.insert(0, Finding("ERR_STOPPING", "warning", "The deck is closing.", "Wait for it to come back."))
         elif not self._is_open:
@@ -281,6 +286,7 @@ class Service:
             reach("keepers opened")
             kept = timedelta(days=self.settings.retention_days)
             await stack.enter_async_context(Retention(self.database, self.clock, kept))
+            await stack.enter_async_context(self.clients)
             await stack.enter_async_context(self.workers)
             await stack.enter_async_context(self.keep_awake)
             await stack.enter_async_context(self.executor)

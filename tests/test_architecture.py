@@ -109,8 +109,7 @@ def complaint(importer: str, imported: str) -> str | None:
 def test_every_module_has_its_place() -> None:
     modules = {name.split(".")[0] for name in trees()} - {"web"}
 
-    # `clients` is the place kept for those of external systems.
-    assert modules ^ set(PLACES) <= {"clients"}
+    assert modules == set(PLACES)
 
 
 def test_nobody_imports_upstairs() -> None:

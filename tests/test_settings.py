@@ -279,3 +279,60 @@ def test_settings_do_not_change(tmp_path: Path) -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("http://127.0.0.1:11434", "http://127.0.0.1:11434/v1"),
+        (" http://127.0.0.1:11434/v1/ ", "http://127.0.0.1:11434/v1"),
+        ("https://api.example.org/v1/chat/completions", "https://api.example.org/v1"),
+        ("http://[::1]:8080/llm", "http://[::1]:8080/llm/v1"),
+        ("https://example.org/v1beta/openai/", "https://example.org/v1beta/openai"),
+        ("", ""),
+    ],
+)
+def test_the_address_of_a_vision_server_may_be_written_in_several_ways(given: str, taken: str) -> None:
+    assert load_settings({"vision": {"url": given}}).vision.url == taken
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("url", "ftp://127.0.0.1"),
+        ("url", "http://"),
+        ("url", "127.0.0.1:11434"),
+        ("url", "http://me:canary@127.0.0.1"),
+        ("url", "http://127.0.0.1:99999"),
+        ("url", "http://a b/"),
+        ("url", "http://127.0.0.1/v1?key=canary"),
+        ("api_key", "canary\r\nX-Evil: 1"),
+        ("api_keys", "good,canary with spaces"),
+        ("concurrency", "0"),
+        ("timeout", "inf"),
+        ("colour", "blue"),
+    ],
+)
+def test_what_makes_no_sense_of_a_vision_server_is_refused_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, option: str, value: str
+) -> None:
+    monkeypatch.setenv(f"DAEMONDECK_VISION__{option.upper()}", value)
+
+    refused = refusal(written(tmp_path, '[vision]\nmodel = "tiny"\n'))
+
+    assert f"DAEMONDECK_VISION__{option.upper()}" in refused.message
+    assert "canary" not in f"{refused} {refused.remedy}"
+    assert option != "colour" or "warm_up" in str(refused.remedy)
+
+
+def test_a_section_is_put_together_from_file_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAEMONDECK_VISION__API_KEYS", "canary-1, canary-2")
+    file = written(tmp_path, '[vision]\nurl = "http://127.0.0.1:1"\napi_key = "canary-3"\n')
+
+    settings = load_settings(config=file)
+
+    assert settings.vision.keys() == ["canary-3", "canary-1", "canary-2"]
+    assert {"canary-1", "canary-2", "canary-3"} <= set(settings.secrets())
+    assert "canary" not in f"{settings!r} {settings.shown()}" and len(settings.shown()["vision"]["api_keys"]) == 2
+    places = [settings.source("vision", option) for option in ("url", "api_keys", "model")]
+    assert places == [str(file), "DAEMONDECK_VISION__API_KEYS", "default"]

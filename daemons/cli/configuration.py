@@ -21,6 +21,8 @@ COLUMNS: Columns = {
     "VALUE": lambda setting: setting["value"],
     "SOURCE": lambda setting: setting["source"],
 }
+SECTIONS = ("vision",)
+"""Settings of external systems, of which each option is a line of its own."""
 
 
 @app.command("show")
@@ -35,8 +37,15 @@ def show_settings(context: typer.Context) -> None:
     settings = options.settings
     values, sources = settings.shown(), settings.sources()
     rows: list[dict[str, Any]] = [
-        {"name": name, "value": value, "source": sources[name]} for name, value in values.items() if name != "daemons"
+        {"name": name, "value": value, "source": sources[name]}
+        for name, value in values.items()
+        if name not in ("daemons", *SECTIONS)
     ]
+    for section in SECTIONS:
+        rows += [
+            {"name": f"{section}.{option}", "value": value, "source": settings.source(section, option)}
+            for option, value in values[section].items()
+        ]
     for daemon in settings.daemons:
         rows += _options_of_daemon(options, daemon)
     show(options, rows, COLUMNS)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from daemons.bus import Bus
+from daemons.clients.registry import Clients
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.dispatch import Dispatcher
@@ -81,6 +82,7 @@ class Executor:
         workers: WorkerPool | None = None,
         questions: Questions | None = None,
         keep_awake: KeepAwake | None = None,
+        clients: Clients | None = None,
     ) -> None:
         self.worker = worker
         self._types = types
@@ -106,7 +108,9 @@ class Executor:
         self._patrol = JobPatrol(worker, dead_workers, jobs, dispatcher, database, clock)
         progress = JobProgress(database, clock, bus, self._lost)
         self._progress = progress
-        self._workplace = Workplace(orders, journal, database, clock, progress, self._lost, keepers, workers, questions)
+        self._workplace = Workplace(
+            orders, journal, database, clock, progress, self._lost, keepers, workers, questions, clients
+        )
         # Our own tasks.
         self._admitting = False
         self._tasks: set[asyncio.Task[Any]] = set()

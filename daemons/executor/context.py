@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
+from daemons.clients.registry import Clients
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.database.transaction import Transaction
@@ -52,6 +53,7 @@ class Workplace:
     keepers: Keepers | None = None
     workers: WorkerPool | None = None
     questions: Questions | None = None
+    clients: Clients | None = None
 
 
 class RunContext:
@@ -83,6 +85,11 @@ class RunContext:
         if self._at.keepers is None:
             raise UnknownName(f"No workflow has a keeper {kind.__name__}.")
         return self._at.keepers.get(kind)
+
+    def client(self, kind: type[T]) -> T:
+        if self._at.clients is None:
+            raise UnknownName(f"There is no client {kind.__name__}.")
+        return self._at.clients.get(kind)
 
     def borrow(self, spec: WorkerSpec) -> AbstractAsyncContextManager[Worker]:
         if self._at.workers is None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
+from daemons.clients.registry import Clients
 from daemons.clock import Clock
 from daemons.database.transaction import Transaction
 from daemons.errors import LeaseLost, Unavailable, UnknownName
@@ -47,6 +48,7 @@ class CallServices:
     orders: Orders
     questions: Questions
     keepers: Keepers | None = None
+    clients: Clients | None = None
 
 
 class DaemonCalls:
@@ -90,6 +92,12 @@ class DaemonCalls:
         if self._services.keepers is None:
             raise UnknownName(f"No workflow has a keeper {kind.__name__}.")
         return self._services.keepers.get(kind)
+
+    def client(self, kind: type[T]) -> T:
+        """Return the client of another system. Raises NotConfigured or UnknownName."""
+        if self._services.clients is None:
+            raise UnknownName(f"There is no client {kind.__name__}.")
+        return self._services.clients.get(kind)
 
     @property
     def lines_held_back(self) -> int:

@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSourc
 from pydantic_settings.exceptions import SettingsError
 
 from daemons.errors import Fatal
+from daemons.settings.lists import as_list
+from daemons.settings.vision import VisionSettings
 
 PREFIX = "DAEMONDECK_"
 MASK = "••••"
@@ -36,15 +38,6 @@ class BadSettings(Fatal):
     exit_code: ClassVar[int] = 78
 
 
-def _as_list(value: object) -> object:
-    """Take a JSON list or words between commas where the environment gives text."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        return json.loads(value)
-    return [word.strip() for word in value.split(",") if word.strip()]
-
-
 def _as_base_path(value: str) -> str:
     path = "/" + value.strip("/") if value.strip("/") else ""
     if not re.fullmatch(r"[A-Za-z0-9._~/-]*", path) or "//" in path or "/.." in path:
@@ -52,7 +45,7 @@ def _as_base_path(value: str) -> str:
     return path
 
 
-Words = Annotated[list[str], NoDecode, BeforeValidator(_as_list)]
+Words = Annotated[list[str], NoDecode, BeforeValidator(as_list)]
 Header = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,60}$")]
 RoleName = Literal["viewer", "operator", "admin"]
 Slots = Annotated[int, Field(ge=1, le=1000)]
@@ -112,6 +105,9 @@ class Settings(BaseSettings):
         description="Seconds something has to be wrong before people are notified, and over before that is told.",
     )
     keep_awake: bool = Field(True, description="Whether the machine is kept awake while jobs that say so run.")
+    vision: VisionSettings = Field(
+        default_factory=VisionSettings, description="The OpenAI-compatible server that describes pictures."
+    )
     lanes: dict[str, Slots] = Field(default_factory=dict, description="Jobs that run at once in each lane.")
     daemons: dict[str, dict[str, Any]] = Field(
         default_factory=dict, repr=False, description="Options of daemons: a section each, named like the daemon."
@@ -183,9 +179,14 @@ class Settings(BaseSettings):
         """Return where each setting's value came from: a flag, an environment variable, a file, or "default"."""
         return {field: self._origins.get(field, "default") for field in type(self).model_fields}
 
+    def source(self, section: str, option: str) -> str:
+        """Return where the value of an option of a section, such as url of vision, came from."""
+        return self._origins.get(f"{section}.{option}", "default")
+
     def secrets(self) -> list[str]:
         """Return the values that no log, page or answer may show."""
         values = [secret.get_secret_value() for secret in (self.password, self.token) if secret]
+        values += self.vision.keys()
         found = _URL_PASSWORD.search(self.database_url)
         return [*values, found["password"]] if found else values
 
@@ -194,6 +195,7 @@ class Settings(BaseSettings):
         values = self.model_dump(mode="json")
         for field in ("password", "token"):
             values[field] = MASK if values[field] else None
+        values["vision"] = self.vision.shown(MASK)
         values["database_url"] = _URL_PASSWORD.sub(rf"\g<before>{MASK}@", self.database_url)
         values["daemons"] = {name: {k: _masked(k, v) for k, v in given.items()} for name, given in self.daemons.items()}
         return values
@@ -227,8 +229,8 @@ def load_settings(flags: Mapping[str, object] | None = None, *, config: Path | N
     settings._from_environment = environment.get("daemons", {})
     settings._from_file = written.get("daemons", {})
     settings._origins = (
-        {field: str(file) for field in written}
-        | {field: f"{PREFIX}{field.upper()}" for field in environment}
+        {field: str(file) for field in _places(written)}
+        | {field: PREFIX + field.replace(".", "__").upper() for field in _places(environment)}
         | {field: f"--{field.replace('_', '-')}" for field in given}
     )
     return settings
@@ -262,6 +264,14 @@ def is_loopback(host: str) -> bool:
 
 
 _URL_PASSWORD = re.compile(r"(?P<before>://[^/@:]*:)(?P<password>[^/@]+)@")
+
+
+def _places(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the name of each field that is given, and of each option in a section."""
+    for field, value in values.items():
+        yield field
+        if isinstance(value, dict):
+            yield from (f"{field}.{option}" for option in value)
 
 
 def _masked(option: str, value: object) -> object:
@@ -319,16 +329,16 @@ def _refused(
             path = [str(part) for part in problem["loc"]] or ["settings"]
             if path[0] in flags:
                 place = f"--{path[0].replace('_', '-')}"
-            elif path[0] in environment:
+            elif path[0] in environment and (len(path) < 2 or ".".join(path[:2]) in set(_places(environment))):
                 place = PREFIX + "__".join(path).upper()
             else:
                 place = f"{file}: {'.'.join(path)}" if file else ".".join(path)
             unknown = problem["type"] == "extra_forbidden"
             yield f"{place}: {'there is no such setting' if unknown else problem['msg'].removeprefix('Value error, ')}"
 
-    known = ", ".join(Settings.model_fields)
-    is_unknown = any(problem["type"] == "extra_forbidden" for problem in error.errors())
-    remedy = f"The settings are: {known}." if is_unknown else "Correct the value; `daemondeck config show` lists all."
+    unknown = [problem["loc"] for problem in error.errors() if problem["type"] == "extra_forbidden"]
+    known = ", ".join(VisionSettings.model_fields if unknown and unknown[0][0] == "vision" else Settings.model_fields)
+    remedy = f"The settings are: {known}." if unknown else "Correct the value; `daemondeck config show` lists all."
     return BadSettings("; ".join(sentences()) + ".", remedy=remedy)
 
 
