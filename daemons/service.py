@@ -15,6 +15,7 @@ from uuid import uuid4
 from daemons import schema
 from daemons.access import Access, Role
 from daemons.activity import Activity
+from daemons.alone import Alone, slots_of
 from daemons.base import NAME
 from daemons.bus import Bus
 from daemons.clients.registry import Clients
@@ -72,7 +73,14 @@ HOUSEKEEPING_SECONDS = 3600.0
 class Service:
     """Everything that runs, by name. Made by `open_service`, which also opens and closes it."""
 
-    def __init__(self, settings: Settings, clock: Clock, findings: list[Finding], lock: DataLock | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        findings: list[Finding],
+        lock: DataLock | None,
+        alone: Alone | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.boot = str(uuid4())
@@ -126,7 +134,7 @@ class Service:
             clock,
             self.bus,
             worker=self.leases.manager_id,
-            slots=settings.lanes,
+            slots=slots_of(settings, self.registry, alone),
             dead_workers=self.leases.dead_managers,
             keepers=self.keepers,
             questions=self.questions,
@@ -138,7 +146,7 @@ class Service:
             clock, self.journal, self.readings, self.orders, self.questions, self.keepers, self.clients
         )
         engine = Engine(services, settings, self.leases, self.roster, self.board, self.registry)
-        self.supervisor = Supervisor(engine, self.database, self.bus)
+        self.supervisor = Supervisor(engine, self.database, self.bus, only=alone.daemons if alone else None)
         parts = Watched(
             settings,
             self.database,
@@ -167,6 +175,7 @@ class Service:
             living=self.leases.living_managers,
         )
         self._lock = lock
+        self._alone = alone
         self._is_open = False
         self._stopping: asyncio.Task[None] | None = None
 
@@ -293,10 +302,11 @@ class Service:
             await stack.enter_async_context(self.operations)
             reach("executor opened")
             await stack.enter_async_context(self.supervisor)
-            await stack.enter_async_context(self.scheduler)
-            await stack.enter_async_context(self.health)
+            if self._alone is None:
+                await stack.enter_async_context(self.scheduler)
+                await stack.enter_async_context(self.health)
+                await stack.enter_async_context(self.notifier)
             stack.callback(self.log_level.back)
-            await stack.enter_async_context(self.notifier)
             stack.push_async_callback(self.stop)
             housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
             stack.callback(housekeeping.cancel)
@@ -347,8 +357,12 @@ class Service:
 
 
 @asynccontextmanager
-async def open_service(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Service]:
+async def open_service(
+    settings: Settings, *, clock: Clock | None = None, alone: Alone | None = None
+) -> AsyncIterator[Service]:
     """Open the engine on the data that `settings` name, for as long as the context lasts.
+
+    `alone`: run nothing but this; other daemons, schedules and queued jobs wait for the next deck.
 
     Raises Fatal, with an exit code and a remedy, when that cannot be: the data is served already, cannot be
     written, or was written by a newer version.
@@ -358,7 +372,7 @@ async def open_service(settings: Settings, *, clock: Clock | None = None) -> Asy
     with data_lock.hold(file) if file else nullcontext() as lock:
         reach("data held")
         findings = await asyncio.to_thread(schema.prepare, settings.database_url, settings.data_dir, clock)
-        service = Service(settings, clock, findings, lock)
+        service = Service(settings, clock, findings, lock, alone)
         async with service.running():
             yield service
 

@@ -17,8 +17,8 @@ FLOORS = {
     "3": "common_passwords passwords access leases journal readings roster status jobs failure_marks tallies "
     "statistics activity questions schedules views notices incidents",
     "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
-    "5a": "log_rate dispatch orders operations item_work failures scheduler executor supervisor health diagnostics "
-    "sending notifier",
+    "5a": "log_rate dispatch orders operations item_work failures scheduler executor alone supervisor health "
+    "diagnostics sending notifier",
     "5b": "workflows",
     "6": "service",
     "roof": "cli __main__",

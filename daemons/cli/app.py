@@ -11,6 +11,7 @@ from daemons.cli import (
     activity,
     configuration,
     daemons,
+    describe,
     descriptions,
     doctor,
     events,
@@ -59,6 +60,7 @@ app = typer.Typer(
 LOOK, SWITCH, KEEP = "Look", "Switch", "Keep"
 """The headings under which commands are listed."""
 app.command()(serve.serve)
+app.add_typer(describe.app, name="describe")
 app.command(rich_help_panel=LOOK)(daemons.status)
 app.command(rich_help_panel=LOOK)(top.top)
 app.command("ps", rich_help_panel=LOOK)(processes.list_processes)

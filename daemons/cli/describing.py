@@ -1,9 +1,10 @@
-"""`serve --describe DIR`: one describing daemon for each folder that was ever named."""
+"""One describing daemon for each folder that was ever named: `serve --describe DIR` and `describe DIR`."""
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daemons.cli.exits import CommandError, Exit
 from daemons.values import DaemonRow
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from daemons.service import Service
 
 TYPE = "describe_images"
+WORKFLOW = "describe"
 NAME_CHARACTERS = 63
 
 
@@ -35,24 +37,36 @@ def readable_folder(text: str) -> Path:
 
 async def describe_folder(service: "Service", directory: Path) -> DaemonRow:
     """Make the daemon that describes `directory`, or take the one there is, and start it."""
-    rows = await service.roster.rows()
-    mine = [row for row in rows if row.type == TYPE and row.configuration.get("directory") == str(directory)]
-    if mine:
-        row = mine[0]
-        if not row.enabled:
-            await service.edit_daemon(row.name, enabled=True)
-    else:
-        name = free_name(directory, {row.name for row in rows})
-        row = await service.add_daemon(TYPE, name, {"directory": str(directory)})
+    row = await folder_daemon(service, directory, {})
     return await service.roster.start(row.name, reason="serve --describe")
 
 
-def free_name(directory: Path, taken: set[str]) -> str:
+async def folder_daemon(service: "Service", directory: Path, configuration: Mapping[str, Any]) -> DaemonRow:
+    """Return the daemon that describes `directory`, made if there is none, with these options beside those it has."""
+    rows, named = await service.roster.rows(), str(directory)
+    mine = next((row for row in rows if row.type == TYPE and row.configuration.get("directory") == named), None)
+    if mine is None:
+        name = free_name(directory, {row.name for row in rows})
+        return await service.add_daemon(TYPE, name, {"directory": named, **configuration})
+    if mine.enabled and not configuration:
+        return mine
+    return await service.edit_daemon(mine.name, enabled=True, configuration={**mine.configuration, **configuration})
+
+
+def free_name(directory: Path, taken: Iterable[str]) -> str:
     """Return a name for the daemon of `directory` that nobody has: describe-pictures, describe-pictures-2."""
     word = re.sub(r"[^a-z0-9]+", "-", directory.name.lower()).strip("-")
     stem = f"describe-{word or 'folder'}"[: NAME_CHARACTERS - 6].rstrip("-")
-    names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, len(taken) + 2))
-    return next(name for name in names if name not in taken)
+    known = set(taken)
+    names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, len(known) + 2))
+    return next(name for name in names if name not in known)
+
+
+def is_complete(daemon: Mapping[str, Any], slept_until: str | None) -> bool:
+    """Whether a daemon has looked through its folder since it slept until then, and found nothing left to do."""
+    far = daemon["progress"] or {}
+    rests = daemon["state"] == "running" and daemon["next_wake_at"] not in (None, slept_until)
+    return bool(rests and far.get("total") is not None and far["done"] >= far["total"])
 
 
 def _is_text(text: str) -> bool:
@@ -68,6 +82,6 @@ def _refused(path: str, why: str) -> CommandError:
     return CommandError(
         Exit.USAGE,
         f"{shown} {why}.",
-        remedy="Give --describe a folder of photographs that you can read.",
+        remedy="Name a folder of photographs that you can read.",
         code="ERR_NO_DIRECTORY",
     )

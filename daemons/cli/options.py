@@ -74,6 +74,13 @@ class Options:
         with Deck(url, self._token(is_ours=is_ours), timeout=self.timeout, tell=tell) as deck:
             yield deck
 
+    def running_deck(self) -> bool:
+        """Whether a deck is named, or runs on the data of this machine: not just any that answers on our port."""
+        from daemons.cli.address import Address
+
+        address = Address.read(self.settings.data_dir)
+        return self.server is not None or (address is not None and address.is_alive)
+
     @staticmethod
     def _tell(text: str) -> None:
         typer.echo(text, err=True)

@@ -58,10 +58,13 @@ def show_progress(
 def _look(options: Options, target: str | None) -> list[Item]:
     with records(options) as source:
         if target is None:
-            chosen = [daemon for daemon in source.daemons() if daemon["enabled"] and daemon["desired"] != "off"]
-            return [_of_daemon(source, daemon) for daemon in chosen] + [
-                _of_job(source, job) for job in source.jobs_by_hand()
-            ]
+            daemons = source.daemons()
+            chosen = [daemon for daemon in daemons if daemon["enabled"] and daemon["desired"] != "off"]
+            reports = [_of_daemon(source, daemon) for daemon in chosen]
+            # What was done without a deck is off by now, and still what somebody asks for.
+            rest = [] if source.is_live else [daemon for daemon in daemons if daemon not in chosen]
+            reports += [report for daemon in rest if (report := _of_daemon(source, daemon))["items"]]
+            return reports + [_of_job(source, job) for job in source.jobs_by_hand()]
         job = source.job(target)
         return [_of_job(source, job) if job else _of_daemon(source, source.daemon(target))]
 
@@ -222,8 +225,13 @@ def _bar(fraction: float) -> str:
     return f"[{full * filled}{empty * (BAR_CHARACTERS - filled)}]"
 
 
+def rate_and_end(pace: Pace | None) -> str:
+    """Return how fast it goes and when it will end, nothing while that is not known."""
+    return "" if pace is None else f"{_rate(pace.per_hour)}{time_left(list(pace.seconds_left or ()))}"
+
+
 def _rate(per_hour: float) -> str:
-    return f"{per_hour / 60:,.0f} a minute" if per_hour >= 6_000 else f"{per_hour:,.3g} an hour"
+    return f"{per_hour / 60:,.0f} a minute" if per_hour >= 6_000 else f"{item_lines.rounded(per_hour)} an hour"
 
 
 def time_left(seconds: list[float] | None) -> str:

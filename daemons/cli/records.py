@@ -86,10 +86,10 @@ class LiveRecords:
 class StoredRecords:
     """What the data says, as it was left."""
 
-    is_live = False
-
     def __init__(self, options: Options) -> None:
         self._options = options
+        # A folder that is described without a deck: nobody answers, but what is stored is as it is now.
+        self.is_live = options.is_running_here
 
     def daemons(self) -> list[Item]:
         return asyncio.run(self._read(_daemons))

@@ -22,9 +22,11 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class StopSignals:
     """Catches the signals from enter to exit. Enter it in the main thread, before the event loop runs."""
 
-    def __init__(self, clock: Clock, *, seconds: float = STOP_SECONDS) -> None:
+    def __init__(self, clock: Clock, *, seconds: float = STOP_SECONDS, code: int = 0) -> None:
+        """`seconds` after the first signal, or at the second, the process ends with `code`."""
         self._clock = clock
         self._seconds = seconds
+        self._code = code
         self._lock = threading.Lock()
         self._is_requested = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -77,7 +79,7 @@ class StopSignals:
                 self._loop.call_soon_threadsafe(self._event.set)
         self._next_signal(self._seconds)
         # asyncio.run never returns while a task swallows its cancellation. Everything durable is durable by now.
-        os._exit(0)
+        os._exit(self._code)
 
     def _next_signal(self, seconds: float | None) -> bool:
         """Return True at the next of our signals, False after `seconds` or at the end of the pipe."""

@@ -4,7 +4,7 @@ roster.start(…) ─▶ DaemonRowChanged ─▶ Supervisor._hear ─▶ Lifecyc
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -33,8 +33,10 @@ _LOOK_SECONDS = 1.0
 class Supervisor:
     """Makes true what is desired of the daemons, from enter to exit."""
 
-    def __init__(self, engine: Engine, database: Database, bus: Bus) -> None:
+    def __init__(self, engine: Engine, database: Database, bus: Bus, *, only: Collection[str] | None = None) -> None:
+        """`only`: names of the daemons to run, looked at whenever one is to be added; None runs all."""
         self._engine = engine
+        self._only = only
         self._database = database
         self._bus = bus
         self._clock = engine.services.clock
@@ -58,7 +60,8 @@ class Supervisor:
         async with AsyncExitStack() as stack:
             stack.enter_context(tracked_tasks())
             await self._remove_mended_plugins()
-            await self._engine.roster.decide_auto_starts()
+            if self._only is None:
+                await self._engine.roster.decide_auto_starts()
             # Subscribe before reading: a change between the two arrives twice, never zero times.
             stack.enter_context(self._bus.listen(self._hear))
             for row in await self._engine.roster.rows():
@@ -140,7 +143,7 @@ class Supervisor:
                 gone.remove()
 
     def _add(self, row: DaemonRow) -> None:
-        if row.id not in self._lifecycles:
+        if row.id not in self._lifecycles and (self._only is None or row.name in self._only):
             # A row that stands for a broken plug-in is started, so that it fails and says why.
             by_itself = row.type.startswith(BROKEN_PREFIX)
             # Whoever spoke on the bus, perhaps a daemon's own task, does not own the lifecycle.

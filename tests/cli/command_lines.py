@@ -36,4 +36,5 @@ def _below(name: str, command: object) -> Iterator[tuple[str, str]]:
         yield name, str(getattr(command, "help", None) or "")
         return
     for word, inner in command.commands.items():
-        yield from _below(f"{name} {word}", inner)
+        # A hidden one stands for what is typed without its name.
+        yield from _below(name if inner.hidden else f"{name} {word}", inner)

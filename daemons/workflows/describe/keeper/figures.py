@@ -21,6 +21,7 @@ HOUR = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RATED_LEAST = 60.0
 """Seconds between the first and the last image, below which they make no rate."""
+_SHORTEST = timedelta(seconds=1)
 
 _D = DescriptionTable.__table__.c
 _DONE, _FAILED = _D.state == "done", _D.state == "failed"
@@ -91,7 +92,7 @@ async def _rate_now(database: Database, chosen: Chosen, parts: Parts, now: datet
     """Return the rate of the last hour; of work that is younger, since it began."""
     items = sum((await _counts(database, [*chosen, _D.created_at > now - HOUR])).values())
     begun = min((part.first_at for part in parts), default=now - HOUR)
-    return float(items / (min(HOUR, max(timedelta(minutes=1), now - begun)) / HOUR))
+    return float(items / (min(HOUR, max(_SHORTEST, now - begun)) / HOUR))
 
 
 def _rate(parts: Parts) -> float | None:
