@@ -68,8 +68,10 @@ class Worker:
 
     async def run(self, request: Any, *, silence: float | None = None) -> AsyncGenerator[Any, None]:
         """Send `request` and yield every result as it comes. Not reading to the end makes the worker unusable."""
-        if not self.is_ready:
-            raise Conflict("The worker has not finished its last request or has ended.", code="ERR_WORKER_BUSY")
+        if self._is_busy:
+            raise Conflict("The worker has not finished its last request.", code="ERR_WORKER_BUSY")
+        if self._has_died():
+            raise await self._why_it_ended()
         self._ask(request)
         patience = self._spec.silence if silence is None else silence
         while True:

@@ -4,7 +4,7 @@ A picture that kills its worker costs itself: the rest goes on in a new process.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -34,7 +34,10 @@ class Workers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one picture: facts and a description, or an error."""
+    """What became of one picture: facts and a description, or an error.
+
+    A model that ran in the worker gave the `answer`; for one elsewhere there is the picture in base64, `jpeg`.
+    """
 
     path: bytes
     seconds: float | None = None
@@ -44,6 +47,8 @@ class Outcome:
     facts: dict[str, Any] | None = None
     description: str | None = None
     error: ErrorInfo | None = None
+    answer: dict[str, Any] | None = None
+    jpeg: str | None = None
 
     @classmethod
     def from_wire(cls, result: dict[str, Any]) -> Self:
@@ -62,12 +67,13 @@ class Batch:
         paths: Sequence[bytes],
         *,
         describer: str = "basic",
+        more: Mapping[str, Any] | None = None,
         spec: WorkerSpec | None = None,
         tries: int = 3,
     ) -> None:
         self._workers = workers
         self._spec = spec or worker_of(describer)
-        self._describer = describer
+        self._request = {"describer": describer, **(more or {})}
         self._tries = tries
         self._left = [wire_path(path) for path in dict.fromkeys(paths)]
         self._deaths: Counter[str | None] = Counter()
@@ -96,7 +102,7 @@ class Batch:
         return [disk_path(path) for path in self._left]
 
     async def _run_in_one_worker(self, accept: Callable[[Outcome], Awaitable[None]]) -> None:
-        request = {"describer": self._describer, "paths": self._left}
+        request = {**self._request, "paths": self._left}
         async with self._workers.borrow(self._spec) as worker:
             if self._is_stopping:
                 return

@@ -1,16 +1,20 @@
-"""The job that describes one batch: a worker process says one result an image, each is committed as it comes."""
+"""The job that describes one batch: what comes out of each image is committed as it comes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from pydantic import BaseModel, Field
 
+from daemons.clients.asking import Ask
+from daemons.clock import Clock
 from daemons.handlers import JobContext, job
-from daemons.killpoints import reach
-from daemons.workflows.describe.batch import Batch, Outcome
-from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Finding, Way, record
+from daemons.workflows.describe.batch import Batch
+from daemons.workflows.describe.copies import Copies
+from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Way
+from daemons.workflows.describe.options import PROMPT
 from daemons.workflows.describe.paths import disk_path, wire_path
+from daemons.workflows.describe.settling import Settling
 
 LANE = "describe"
 TIDY_UP = 20.0
@@ -38,73 +42,96 @@ class BatchArgs(BaseModel):
     folder: str = Field(description="The folder, absolute, as text in which \\xNN stands for a byte.")
     describer: str = "basic"
     model: str = ""
+    prompt: str = PROMPT
+    max_tokens: int = 256
+    temperature: float = 0.0
+    image_timeout: float = 180.0
     items: list[BatchItem] = Field(max_length=10_000)
     again: bool = Field(False, description="Whether to describe also what was described, or failed, before.")
 
     def way(self) -> Way:
         return Way(disk_path(self.folder), self.describer, self.model)
 
+    def ask(self) -> Ask | None:
+        """Return what a model is asked, None where there is none."""
+        if self.describer == "basic":
+            return None
+        return Ask(self.prompt, self.max_tokens, self.temperature, self.image_timeout)
+
 
 class BatchResult(BaseModel):
-    """How the batch went."""
+    """How the batch went; `copied` had the content of a file that is described."""
 
-    described: int
-    failed: int
-    known_already: int
+    described: int = 0
+    failed: int = 0
+    copied: int = 0
+    known_already: int = 0
 
 
 @job("describe_batch", max_attempts=3, lane=LANE, tidy_up=TIDY_UP, keeps_awake=True)
 async def describe_batch(ctx: JobContext, args: BatchArgs) -> BatchResult:
     """Describes the images of a batch that are not described yet."""
-    keeper = ctx.keeper(DescriptionKeeper)
-    way = args.way()
-    stamps = {_full(way, stamp): stamp for stamp in (item.stamp() for item in args.items)}
-    known = [] if args.again else list(stamps.values())
-    left = {_full(way, stamp) for stamp in await keeper.not_yet_described(way, known)} if known else set(stamps)
-    result = BatchResult(described=0, failed=0, known_already=len(stamps) - len(left))
-    batch = Batch(ctx, [path for path in stamps if path in left], describer=args.describer)
-    accept = partial(_accept, ctx, way, stamps, result, args.again)
-    await _run_to_a_good_end(batch, accept, keeper)
-    return result
+    work = BatchWork(ctx, args)
+    await _run_to_a_good_end(work, ctx.keeper(DescriptionKeeper).clock)
+    return BatchResult(**work.tally)
 
 
-async def _accept(
-    ctx: JobContext, way: Way, stamps: dict[bytes, FileStamp], result: BatchResult, asked: bool, outcome: Outcome
-) -> None:
-    seen = stamps[outcome.path]
-    stamp = FileStamp(seen.path, _or(outcome.size, seen.size), _or(outcome.mtime_ns, seen.mtime_ns))
-    finding = Finding(stamp, outcome.seconds, outcome.sha256, outcome.facts, outcome.description, outcome.error)
-    reach("image described")
-    await ctx.write(lambda tx: record(tx, way, finding, ctx.job_id, asked=asked))
-    if outcome.error:
-        result.failed += 1
-        await ctx.log("warning", f"{wire_path(seen.path)}: {outcome.error.code}: {outcome.error.message}")
-    else:
-        result.described += 1
-    done = result.described + result.failed + result.known_already
-    await ctx.progress(done, len(stamps), wire_path(seen.path))
+class BatchWork:
+    """One attempt at a batch."""
+
+    def __init__(self, ctx: JobContext, args: BatchArgs) -> None:
+        self._ctx = ctx
+        self._args = args
+        self._stamps = list({item.path: item.stamp() for item in args.items}.values())
+        self._way = way = args.way()
+        self._records = ctx.keeper(DescriptionKeeper).folder(way)
+        self._settling = Settling(ctx, way, args.ask(), self._stamps, asked=args.again)
+        self._copies = Copies(ctx, way, self._records, self._settling)
+        self._batch: Batch | None = None
+        self._is_stopping = False
+
+    @property
+    def tally(self) -> dict[str, int]:
+        return dict(self._settling.tally)
+
+    async def run(self) -> None:
+        """Describe what is not described. Returns early only after `finish_current`."""
+        left = self._stamps
+        if self._args.again:
+            await self._describe(left)
+            return
+        left = await self._records.not_yet_described(left)
+        self._settling.tally["known_already"] += len(self._stamps) - len(left)
+        while left and not self._is_stopping:
+            fresh, left = await self._copies.take_over(left)
+            await self._describe(fresh)
+
+    def finish_current(self) -> None:
+        """Finish the image in hand and take no more."""
+        self._is_stopping = True
+        if self._batch is not None:
+            self._batch.finish_current()
+
+    async def _describe(self, stamps: Sequence[FileStamp]) -> None:
+        if self._is_stopping:
+            return
+        paths = [self._settling.path_of(stamp) for stamp in stamps]
+        ask = self._args.ask()
+        more = {"ask": asdict(ask), "model": self._args.model} if ask else {}
+        self._batch = Batch(self._ctx, paths, describer=self._args.describer, more=more)
+        await self._batch.run(self._settling.accept)
 
 
-async def _run_to_a_good_end(
-    batch: Batch, accept: Callable[[Outcome], Awaitable[None]], keeper: DescriptionKeeper
-) -> None:
+async def _run_to_a_good_end(work: BatchWork, clock: Clock) -> None:
     """Run the batch; when it is to end, let it finish the image in hand first."""
-    running = asyncio.create_task(batch.run(accept))
+    running = asyncio.create_task(work.run())
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
-        batch.finish_current()
-        await keeper.clock.settle({running}, TIDY_UP / 2)
+        work.finish_current()
+        await clock.settle({running}, TIDY_UP / 2)
         raise
     finally:
         if not running.done():
             running.cancel()
-            await keeper.clock.settle({running}, TIDY_UP / 4)
-
-
-def _full(way: Way, stamp: FileStamp) -> bytes:
-    return way.folder.rstrip(b"/") + b"/" + stamp.path
-
-
-def _or(newer: int | None, seen: int) -> int:
-    return seen if newer is None else newer
+            await clock.settle({running}, TIDY_UP / 4)

@@ -1,125 +1,217 @@
 """The daemon that looks through a folder and has what is new described, batch by batch."""
 
+import math
 from collections import deque
-from pathlib import Path
-from typing import Literal
 
 import psutil
-from pydantic import Field
 
 from daemons.base import BaseDaemon, daemon
-from daemons.options import NEEDS_FOLDER, DaemonOptions
-from daemons.states import LogLevel
+from daemons.clock import Clock
+from daemons.states import JobState, LogLevel
 from daemons.values import Job
 from daemons.workflows.describe.describe_batch import BatchArgs, BatchItem
 from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Way, clean_path
+from daemons.workflows.describe.looking import SETTLED_SECONDS, FolderLooker, Look
+from daemons.workflows.describe.machine import memory_percent
+from daemons.workflows.describe.options import DescribeOptions
 from daemons.workflows.describe.paths import wire_path
-from daemons.workflows.describe.scan import DirectoryError, FolderScan
+from daemons.workflows.describe.scan import DirectoryError
+from daemons.workflows.describe.watch import FolderWatch, Place
 
 MEMORY_SECONDS = 60.0
 """Seconds between two looks at the memory while it is short."""
+LONGEST_WAIT = 900.0
+"""Seconds between two tries after batches failed one after another."""
+_LOOKING_SHARE = 0.05
+"""Of the time, what looking through the whole folder may take."""
+_SHORT, _ROOMY = 0.9, 0.8
+"""Of the memory that may be in use: from where on there is a rest, and up to where batches grow again."""
 
 
 @daemon("describe_images", title="Describe images")
 class DescribeImages(BaseDaemon):
-    """Describes every image of a folder, a batch at a time, and looks for new ones now and then."""
+    """Describes every image of a folder, a batch at a time, and sees new ones as they come."""
 
-    class Options(DaemonOptions):
-        directory: Path | None = Field(None, description="The folder of images.", json_schema_extra=NEEDS_FOLDER)
-        recursive: bool = Field(True, description="Whether to go into the folders below.")
-        batch_size: int = Field(100, ge=1, le=1000, description="Images in one job.")
-        cooldown: float = Field(
-            30, ge=0, le=3600, description="Seconds of rest between two batches; skipped when it is not needed."
-        )
-        max_memory_percent: float = Field(
-            85, gt=0, le=100, description="No batch begins while more of the machine's memory is in use."
-        )
-        describer: Literal["basic"] = Field("basic", description="basic: from the image itself, without a model.")
-        interval: float = Field(60, gt=0, description="Seconds between two looks once everything is described.")
+    Options = DescribeOptions
+
+    _looker: FolderLooker | None = None
+    _scope: object = None
+    _look_due = 0.0
+    _total = 0
+    # Batches are this many times smaller than usual, because memory was short.
+    _divisor = 1
+    _failed_in_a_row = 0
 
     async def run(self) -> None:
-        while self.is_running:
-            way = Way.of(self.options)
-            if way is None:
-                await self.sleep(3600, "Not configured: set directory")
-                continue
-            try:
-                await self._describe_what_is_new(way)
-            except DirectoryError as error:
-                folder = clean_path(way.folder)
-                await self.report_error(error.error_code, f"{folder}: {error.message}")
-                remedy = f" {error.remedy}" if error.remedy else ""
-                await self.sleep(self.options.interval, f"{error.message} ({folder}).{remedy}")
+        async with FolderWatch(self._clock, self.wake) as watch:
+            while self.is_running:
+                way = Way.of(self.options)
+                if way is None:
+                    await watch.follow(None)
+                    await self.sleep(3600, "Not configured: set directory")
+                    continue
+                await watch.follow(Place(way.folder, self.options.recursive) if self.options.watch else None)
+                try:
+                    await self._describe_what_is_new(way, watch)
+                except DirectoryError as error:
+                    # Whatever comes back in its place has to be looked through and watched anew.
+                    self._looker = None
+                    await watch.follow(None)
+                    folder = clean_path(way.folder)
+                    await self.report_error(error.error_code, f"{folder}: {error.message}")
+                    remedy = f" {error.remedy}" if error.remedy else ""
+                    await self.sleep(self.options.interval, f"{error.message} ({folder}).{remedy}")
 
-    async def _describe_what_is_new(self, way: Way) -> None:
-        pending, total = await self._look_through(way)
-        if not pending:
-            what = _so_far(total, await self.keeper(DescriptionKeeper).failed(way))
-            await self.sleep(self.options.interval, what + ", looking again in {seconds} seconds")
+    async def _describe_what_is_new(self, way: Way, watch: FolderWatch) -> None:
+        looker = self._looker_of(way)
+        changed = watch.take()
+        if changed and watch.is_complete and self._now() < self._look_due:
+            look = await looker.look(self._tell_nothing, changed)
+            self._total = (await looker.records.counts()).present + look.new
+        else:
+            watch.is_complete = True
+            look = await self._look_through(looker)
+            self._total = look.found
+        watch.add(look.young)
+        await self._keep_the_limit(looker, look)
+        await self.progress(self._total - len(look.pending), self._total)
+        if await self._describe_all(way, look.pending):
+            await self._sleep_until_the_next_look(looker, look)
+
+    def _looker_of(self, way: Way) -> FolderLooker:
+        options = self.options
+        scope = (way, options.recursive, tuple(options.include), tuple(options.exclude))
+        if self._looker is None or scope != self._scope:
+            keeper = self.keeper(DescriptionKeeper)
+            self._looker = FolderLooker(keeper, way, recursive=options.recursive, wanted=options.wanted())
+            self._scope, self._look_due = scope, 0.0
+        return self._looker
+
+    async def _look_through(self, looker: FolderLooker) -> Look:
+        folder = clean_path(looker.way.folder)
+
+        async def tell(found: int) -> None:
+            await self.update_status(f"Looking through {folder}: {found:,} images so far")
+
+        await self.update_status(f"Looking through {folder}")
+        began = self._now()
+        look = await looker.look(tell)
+        pause = max(self.options.interval, (self._now() - began) / _LOOKING_SHARE)
+        self._look_due = self._now() + pause
+        for skipped in look.skipped:
+            await self.report_error(skipped.error.error_code, f"{clean_path(skipped.path)}: {skipped.error.message}")
+        # Kept while it does not run, so that how far it is can be told from the data alone.
+        await self.metric("found", look.found, "images")
+        return look
+
+    async def _keep_the_limit(self, looker: FolderLooker, look: Look) -> None:
+        if self.options.limit is None:
             return
-        batches = -(-len(pending) // self.options.batch_size)
+        allowed = max(0, self.options.limit - (await looker.records.counts()).present)
+        while len(look.pending) > allowed:
+            look.pending.pop()
+        self._total = min(self._total, self.options.limit)
+
+    async def _describe_all(self, way: Way, pending: deque[FileStamp]) -> bool:
+        """Have all of `pending` described; return whether that came to an end."""
         number = 0
-        while pending and self.is_running and Way.of(self.options) == way:
+        while pending:
             await self._wait_for_memory()
+            if not self.is_running or Way.of(self.options) != way:
+                return False
             number += 1
-            job = await self._describe(way, pending, f"Describing batch {number} of {max(number, batches)}")
-            await self.progress(total - len(pending), total)
+            size = self._batch_size()
+            job = await self._describe(way, pending, size, f"Describing batch {number} of {-(-len(pending) // size)}")
             if job.error is not None:
-                await self.log(LogLevel.ERROR, f"Batch {number} {job.state}: {job.error.message}")
-                await self.report_error(job.error.code, job.error.message)
-                # Not at once: it would fail again, or be what a person has just cancelled.
-                wait = "trying again in {seconds} seconds"
-                await self.sleep(self.options.interval, f"Batch {number} {job.state}, {wait}")
-                return
+                await self._wait_after_a_failure(number, job)
+                return False
+            self._failed_in_a_row = 0
             if pending:
                 await self._rest()
+        return True
 
-    async def _look_through(self, way: Way) -> tuple[deque[FileStamp], int]:
-        """Return the files that are not described as they are now, and how many there are in all."""
-        await self.update_status(f"Looking through {clean_path(way.folder)}")
-        keeper = self.keeper(DescriptionKeeper)
-        pending: deque[FileStamp] = deque()
-        scan = FolderScan(way.folder, recursive=self.options.recursive)
-        async for found in scan.batches():
-            stamps = [FileStamp(one.path, one.size, one.mtime_ns) for one in found]
-            pending += await keeper.not_yet_described(way, stamps)
-            await self.update_status(f"Looking through {clean_path(way.folder)}: {scan.found:,} images so far")
-        for skipped in scan.skipped:
-            await self.report_error(skipped.error.error_code, f"{clean_path(skipped.path)}: {skipped.error.message}")
-        await self.progress(scan.found - len(pending), scan.found)
-        # Kept while it does not run, so that how far it is can be told from the data alone.
-        await self.metric("found", scan.found, "images")
-        return pending, scan.found
-
-    async def _describe(self, way: Way, pending: deque[FileStamp], what: str) -> Job:
+    async def _describe(self, way: Way, pending: deque[FileStamp], size: int, what: str) -> Job:
         """Have the next of `pending` described; return the job when it has ended."""
-        items = [pending.popleft() for _ in range(min(self.options.batch_size, len(pending)))]
-        args = BatchArgs(folder=wire_path(way.folder), describer=way.describer, items=list(map(BatchItem.of, items)))
+        done = self._total - len(pending)
+        items = [pending.popleft() for _ in range(min(size, len(pending)))]
+        args = BatchArgs(
+            folder=wire_path(way.folder),
+            describer=way.describer,
+            model=way.model,
+            items=list(map(BatchItem.of, items)),
+            **self.options.ask(),
+        )
         job = await self.create_job("describe_batch", args, unique=self.name, on_stop="cancel")
         await self.update_status(f"{what} ({len(items)} images)", job_id=job.id, job_type=job.type)
         # What it tells next is the use since now.
         psutil.cpu_percent()
-        job = await self.wait_for(job)
+        job = await self.wait_for(job, done=done, total=self._total)
         if isinstance(job.result, dict):
             await self.metric("images", job.result["described"], "images")
             await self.metric("failed", job.result["failed"], "images")
-        await self.metric("memory", psutil.virtual_memory().percent, "%")
+        await self.metric("memory", memory_percent(), "%")
         await self.metric("cpu", psutil.cpu_percent(), "%")
         return job
 
+    async def _wait_after_a_failure(self, number: int, job: Job) -> None:
+        assert job.error is not None
+        await self.log(LogLevel.ERROR, f"Batch {number} {job.state}: {job.error.message}")
+        await self.report_error(job.error.code, job.error.message)
+        # Not at once: it would fail again, or be what a person has just cancelled.
+        seconds = max(self.options.interval, min(LONGEST_WAIT, self.options.interval * 2**self._failed_in_a_row))
+        self._failed_in_a_row = min(self._failed_in_a_row + 1, 10) if job.state == JobState.FAILED else 0
+        self._look_due = 0.0
+        why = "" if job.state == JobState.CANCELLED else f": {job.error.message} {job.error.remedy or ''}".rstrip()
+        await self.sleep(seconds, f"Batch {number} {job.state}{why}, trying again in {{seconds}} seconds")
+
+    def _batch_size(self) -> int:
+        size: int = self.options.pacing().batch_size
+        return max(1, size // self._divisor)
+
     async def _wait_for_memory(self) -> None:
-        while self.is_running and (used := psutil.virtual_memory().percent) > self.options.max_memory_percent:
-            limit = self.options.max_memory_percent
-            await self.sleep(MEMORY_SECONDS, f"Waiting for memory: {used:g} % is in use, the limit is {limit:g} %")
+        has_waited = False
+        while self.is_running and (used := memory_percent()) > self.options.max_memory_percent:
+            if has_waited and self._batch_size() > 1:
+                self._divisor *= 2
+                await self.log(LogLevel.WARNING, f"Memory stays short: batches have {self._batch_size()} images now")
+            smaller = f"; batches are down to {self._batch_size()} images" if self._divisor > 1 else ""
+            limit = f"{self.options.max_memory_percent:g} %"
+            words = f"Waiting for memory: {used:g} % is in use, the limit is {limit}{smaller}"
+            await self.sleep(MEMORY_SECONDS, words)
+            has_waited = True
+        if not has_waited and used < self.options.max_memory_percent * _ROOMY:
+            self._divisor = max(1, self._divisor // 2)
 
     async def _rest(self) -> None:
         # What needs no model warms nothing up: it rests only while memory is getting short.
-        is_short = psutil.virtual_memory().percent > self.options.max_memory_percent * 0.9
-        if self.options.cooldown and (is_short or self.options.describer != "basic"):
-            await self.sleep(self.options.cooldown, "Resting for {seconds} seconds between two batches")
+        cooldown = self.options.pacing().cooldown
+        is_short = memory_percent() > self.options.max_memory_percent * _SHORT
+        if cooldown and (is_short or self.options.describer == "local"):
+            await self.sleep(cooldown, "Resting for {seconds} seconds between two batches")
+
+    async def _sleep_until_the_next_look(self, looker: FolderLooker, look: Look) -> None:
+        failed = (await looker.records.counts()).failed
+        seconds = SETTLED_SECONDS if look.young else max(0.0, self._look_due - self._now())
+        # Whole seconds are enough to read, and a little too late is not too early.
+        seconds = math.ceil(seconds) if seconds > 1 else seconds
+        limited = ", as many as the limit allows" if self._total == self.options.limit else ""
+        what = _so_far(self._total, failed, len(look.young)) + limited
+        await self.sleep(seconds, what + ", looking again in {seconds} seconds")
+
+    async def _tell_nothing(self, found: int) -> None:
+        """Look at what changed without a word: it is over at once."""
+
+    @property
+    def _clock(self) -> Clock:
+        return self.keeper(DescriptionKeeper).clock
+
+    def _now(self) -> float:
+        return self._clock.monotonic()
 
 
-def _so_far(total: int, failed: int) -> str:
-    if not failed:
+def _so_far(total: int, failed: int, young: int) -> str:
+    if not failed and not young:
         return f"All {total:,} images are described"
-    return f"{max(0, total - failed):,} of {total:,} images are described, {failed:,} failed"
+    left_out = [f"{failed:,} failed"] if failed else []
+    left_out += [f"{young:,} may still be written to"] if young else []
+    return f"{max(0, total - failed - young):,} of {total:,} images are described, {', '.join(left_out)}"

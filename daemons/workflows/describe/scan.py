@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from daemons.errors import DaemonError
+from daemons.workflows.describe.wanted import ALL, Wanted
 
 # HEIC among them although it cannot be decoded: a named failure is better than pictures that are silently left out.
 IMAGE_ENDINGS = frozenset(
@@ -80,10 +81,10 @@ class Skipped:
 class FolderScan:
     """One look through `root`. Read `batches` to its end, then the counts."""
 
-    def __init__(self, root: bytes, *, recursive: bool = True, endings: Iterable[bytes] = IMAGE_ENDINGS) -> None:
+    def __init__(self, root: bytes, *, recursive: bool = True, wanted: Wanted = ALL) -> None:
         self._root = root
         self._recursive = recursive
-        self._endings = frozenset(endings)
+        self._wanted = wanted
         self._identity = (0, 0)
         self._seen: set[tuple[int, int]] = set()
 
@@ -94,9 +95,12 @@ class FolderScan:
         # The first of them, to be shown; the count is complete.
         self.skipped: list[Skipped] = []
 
-    async def batches(self, size: int = 500) -> AsyncIterator[list[Found]]:
-        """Yield what is found, at most `size` at a time, as it is found. Raises DirectoryError if `root` fails."""
-        steps = self._walk()
+    async def batches(self, size: int = 500, within: Iterable[bytes] | None = None) -> AsyncIterator[list[Found]]:
+        """Yield what is found, at most `size` at a time, as it is found. Raises DirectoryError if `root` fails.
+
+        `within`: only what is at or below these paths, which may be gone by now.
+        """
+        steps = self._walk() if within is None else self._walk_within(within)
         batch: list[Found] = []
         while (found := await asyncio.to_thread(_slice, steps)) is not None:
             batch += found
@@ -111,7 +115,38 @@ class FolderScan:
     def _walk(self) -> Iterator[Found | None]:
         """Yield a picture, or None for every other name, so that a slice ends in time where nothing is found."""
         self._identity = self._enter(b"")
-        folders = [b""]
+        yield from self._walk_below(b"")
+
+    def _walk_within(self, paths: Iterable[bytes]) -> Iterator[Found | None]:
+        self._identity = self._enter(b"")
+        for path in paths:
+            if not self._may_be_reached(path):
+                yield None
+            elif stat.S_ISDIR(os.lstat(self._full(path)).st_mode):
+                yield from self._walk_below(path)
+            else:
+                yield self._look_at(path)
+
+    def _may_be_reached(self, path: bytes) -> bool:
+        """Return whether a look through the whole folder would come by `path`, which is there."""
+        *above, name = path.split(b"/")
+        if any(part.startswith(b".") or not part for part in (*above, name)) or (above and not self._recursive):
+            return False
+        folders = [b"/".join(above[:count]) for count in range(1, len(above) + 1)]
+        try:
+            links = any(stat.S_ISLNK(os.lstat(self._full(one)).st_mode) for one in (*folders, path))
+            is_folder = stat.S_ISDIR(os.lstat(self._full(path)).st_mode)
+        except OSError:
+            return False
+        if links or not all(map(self._wanted.has_folder, folders)):
+            return False
+        return self._recursive and self._wanted.has_folder(path) if is_folder else self._is_image(path)
+
+    def _is_image(self, path: bytes) -> bool:
+        return os.path.splitext(path)[1].lower() in IMAGE_ENDINGS and self._wanted.has_file(path)  # noqa: PTH122
+
+    def _walk_below(self, start: bytes) -> Iterator[Found | None]:
+        folders = [start]
         while folders:
             folder = folders.pop()
             below: list[bytes] = []
@@ -119,7 +154,7 @@ class FolderScan:
                 self.looked_at += 1
                 path = os.path.join(folder, name)  # noqa: PTH118 - pathlib knows no bytes
                 if is_folder:
-                    below.append(path)
+                    below += [path] if self._wanted.has_folder(path) else []
                     yield None
                 else:
                     yield self._look_at(path)
@@ -162,7 +197,7 @@ class FolderScan:
                     self.links += 1
                 elif entry.is_dir(follow_symlinks=False):
                     folders += [entry.name] if self._recursive else []
-                elif os.path.splitext(entry.name)[1].lower() in self._endings:  # noqa: PTH122
+                elif self._is_image(os.path.join(folder, entry.name)):  # noqa: PTH118
                     files.append(entry.name)
         return files, folders
 

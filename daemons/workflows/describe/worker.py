@@ -6,11 +6,14 @@
               {"path", "seconds", "error"}
 
 The paths are `paths.wire_path` text. `prepare` adds "jpeg": the picture in base64, for a server's eyes; `local` adds
-"answer": what the model said, as `Answer`. Where no model can be loaded the whole request fails, not each picture.
+"answer": what the model said, as `Answer`; `hash` tells only which bytes a file holds. Where no model can be
+loaded the whole request fails, not each picture.
 """
 
 import base64
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
 from typing import Any, Protocol
 
 from PIL import Image
@@ -21,6 +24,7 @@ from daemons.worker_process import Begin, Message, Result, WornOut, serve
 from daemons.workflows.describe.alongside import Steps
 from daemons.workflows.describe.basic import describe_picture
 from daemons.workflows.describe.image_errors import ImageError
+from daemons.workflows.describe.image_file import opened, read_content
 from daemons.workflows.describe.paths import disk_path
 from daemons.workflows.describe.picture import look_at
 from daemons.workflows.describe.prepare import for_a_model, jpeg_of
@@ -48,6 +52,22 @@ class AtOnce:
         return self._see(upright)
 
 
+class Hashing:
+    """Looks at no picture, only at which bytes a file holds."""
+
+    is_worn_out = False
+
+    def hash_content(self, path: bytes) -> Steps[dict[str, Any]]:
+        yield from ()
+        with opened(path) as file:
+            return asdict(read_content(file))
+
+
+def _hash(request: dict[str, Any]) -> Steps[Hashing]:
+    yield from ()
+    return Hashing()
+
+
 def _basic(request: dict[str, Any]) -> Steps[Describer]:
     yield from ()
     return AtOnce(lambda upright: {})
@@ -65,8 +85,9 @@ def _local(request: dict[str, Any]) -> Steps[Describer]:
     return (yield from LocalDescriber.ready(request))
 
 
-DESCRIBERS: dict[str, Callable[[dict[str, Any]], Steps[Describer]]] = {
+DESCRIBERS: dict[str, Callable[[dict[str, Any]], Steps[Describer | Hashing]]] = {
     "basic": _basic,
+    "hash": _hash,
     "prepare": _prepare,
     "local": _local,
 }
@@ -78,19 +99,20 @@ def handle(request: dict[str, Any]) -> Iterator[Message]:
     if ready is None:
         raise UnknownName(f"There is no describer called {request['describer']!r}.", code="ERR_UNKNOWN_DESCRIBER")
     describer = yield from ready(request)
+    tell = describer.hash_content if isinstance(describer, Hashing) else partial(describe, describer)
     clock = SystemClock()
     for path in request["paths"]:
         yield Begin(path)
         started = clock.monotonic()
-        outcome = yield from _outcome(describer, disk_path(path))
+        outcome = yield from _outcome(tell, disk_path(path))
         yield Result({"path": path, "seconds": round(clock.monotonic() - started, 4), **outcome})
         if describer.is_worn_out:
             yield WornOut()
 
 
-def _outcome(describer: Describer, path: bytes) -> Steps[dict[str, Any]]:
+def _outcome(tell: Callable[[bytes], Steps[dict[str, Any]]], path: bytes) -> Steps[dict[str, Any]]:
     try:
-        return (yield from describe(describer, path))
+        return (yield from tell(path))
     except ImageError as error:
         return {"error": error.info().as_dict()}
     except MemoryError:

@@ -14,7 +14,7 @@ from daemons.events import DaemonChanged, ItemChanged, JobChanged
 from daemons.states import DaemonState, JobState, StopMode
 from daemons.values import Page
 from daemons.workflows.describe import workflow
-from daemons.workflows.describe.keeper import DescriptionKeeper
+from daemons.workflows.describe.keeper import DescriptionFilter, DescriptionKeeper
 from tests.engine_deck import Deck, open_deck
 from tests.fake_clock import FakeClock
 from tests.workflows.describe.pictures import busy, saved
@@ -63,7 +63,7 @@ async def until_says(deck: Deck, words: str) -> str:
 
 
 async def descriptions(deck: Deck) -> Page:
-    return await deck.keepers.get(DescriptionKeeper).list(limit=500)
+    return await deck.keepers.get(DescriptionKeeper).list(DescriptionFilter(gone="all"), limit=500)
 
 
 async def test_every_image_of_a_folder_is_described_or_named(deck: Deck, pictures: Path) -> None:
@@ -162,3 +162,100 @@ async def test_without_a_folder_it_says_what_to_set_and_begins_when_it_is_set(de
     await deck.roster.edit(NAME, configuration={"directory": str(pictures)})
 
     await until_says(deck, "8 of 9 images are described")
+
+
+async def test_a_moved_or_copied_file_is_not_described_twice(deck: Deck, pictures: Path) -> None:
+    await describe(deck, directory=str(pictures))
+    await until_says(deck, "are described")
+    (pictures / "below/3.jpg").rename(pictures / "moved.jpg")
+    (pictures / "a copy.jpg").write_bytes((pictures / "below/4.jpg").read_bytes())
+    saved(busy(77, 320, 240), pictures / "its twin.jpg")
+    (pictures / "twin.jpg").write_bytes((pictures / "its twin.jpg").read_bytes())
+
+    await deck.roster.wake(NAME)
+    await until_says(deck, "11 of 12 images")
+
+    found = {item.path: item for item in (await descriptions(deck)).items}
+    origins = {path: found[path].origin for path in ("moved.jpg", "a copy.jpg", "its twin.jpg", "twin.jpg")}
+    assert origins == {"moved.jpg": "copy", "a copy.jpg": "copy", "its twin.jpg": "describer", "twin.jpg": "copy"}
+    assert found["moved.jpg"].description == found["below/3.jpg"].description
+    assert [path for path, item in found.items() if item.gone_at] == ["below/3.jpg"]
+
+
+async def test_a_touched_file_keeps_its_description_and_an_edited_one_gets_another(deck: Deck, pictures: Path) -> None:
+    await describe(deck, directory=str(pictures))
+    await until_says(deck, "are described")
+    before = {item.path: item for item in (await descriptions(deck)).items}
+    os.utime(pictures / "below/1.jpg", ns=(1, 1))
+    saved(busy(55, 640, 480), pictures / "below/2.jpg")
+
+    await deck.roster.wake(NAME)
+    await deck.events.next(ItemChanged, lambda event: (event.data.get("facts") or {}).get("width") == 640)
+    await until_says(deck, "looking again")
+
+    after = {item.path: item for item in (await descriptions(deck)).items}
+    assert after["below/1.jpg"] == before["below/1.jpg"]
+    assert after["below/2.jpg"].number == before["below/2.jpg"].number
+
+
+async def test_a_file_that_comes_back_is_there_again(deck: Deck, pictures: Path) -> None:
+    await describe(deck, directory=str(pictures), watch=False)
+    await until_says(deck, "are described")
+    away = pictures.parent / "away.jpg"
+    for one, other in ((pictures / "below/5.jpg", away), (away, pictures / "below/5.jpg")):
+        one.rename(other)
+        deck.events.forget()
+        await deck.roster.wake(NAME)
+        event = await deck.events.next(ItemChanged, lambda event: event.data["path"] == "below/5.jpg")
+        assert (event.data["gone_at"] is not None) == (other == away)
+
+
+async def test_a_new_file_is_seen_at_once_without_looking_through_the_folder(deck: Deck, pictures: Path) -> None:
+    await describe(deck, directory=str(pictures / "below"), interval=3600)
+    await until_says(deck, "are described")
+    deck.events.forget()
+
+    saved(busy(66, 320, 240), pictures / "below/new one.jpg")
+
+    await until_says(deck, "All 8 images")
+    said = [event.daemon.live.current_status or "" for event in deck.events.seen(DaemonChanged)]
+    assert not [words for words in said if words.startswith("Looking through")]
+
+
+async def test_only_what_the_patterns_and_the_limit_allow_is_described(deck: Deck, pictures: Path) -> None:
+    await describe(deck, directory=str(pictures), include=["*.jpg"], exclude=["/text.jpg", "bad*"], limit=5)
+
+    said = await until_says(deck, "are described")
+
+    assert said == "All 5 images are described, as many as the limit allows, looking again in 60 seconds"
+    assert {item.path for item in (await descriptions(deck)).items} == {f"below/{number}.jpg" for number in range(5)}
+
+
+async def test_while_memory_is_short_it_waits_makes_batches_smaller_and_says_so(
+    deck: Deck, pictures: Path, clock: FakeClock
+) -> None:
+    await describe(deck, directory=str(pictures), max_memory_percent=0.001, batch_size=4)
+    await until_says(deck, "Waiting for memory")
+    await clock.advance(60)
+
+    assert (await until_says(deck, "down to")).endswith("the limit is 0.001 %; batches are down to 2 images")
+    await deck.roster.edit(NAME, configuration={"directory": str(pictures), "batch_size": 4, "max_memory_percent": 100})
+
+    await until_says(deck, "(2 images)")
+    await until_says(deck, "8 of 9 images are described")
+
+
+async def test_a_folder_that_drops_out_and_comes_back_loses_nothing(deck: Deck, pictures: Path) -> None:
+    await describe(deck, directory=str(pictures), interval=5)
+    await until_says(deck, "are described")
+    unplugged = pictures.parent / "unplugged"
+    pictures.rename(unplugged)
+    await deck.roster.wake(NAME)
+    await until_says(deck, "mount the disk")
+
+    unplugged.rename(pictures)
+    await deck.roster.wake(NAME)
+
+    await until_says(deck, "8 of 9 images are described")
+    assert [item.path for item in (await descriptions(deck)).items if item.gone_at] == []
+    assert len(deck.events.seen(ItemChanged)) == 9

@@ -37,7 +37,9 @@ async def test_a_described_file_is_not_described_again(database: Database, keepe
     stamp = FileStamp(b"a.jpg", 10, 20)
     await describe(database, stamp)
 
-    assert await keeper.not_yet_described(WAY, [stamp, FileStamp(b"b.jpg", 10, 20)]) == [FileStamp(b"b.jpg", 10, 20)]
+    assert await keeper.folder(WAY).not_yet_described([stamp, FileStamp(b"b.jpg", 10, 20)]) == [
+        FileStamp(b"b.jpg", 10, 20)
+    ]
 
 
 @pytest.mark.parametrize("changed", [FileStamp(b"a.jpg", 11, 20), FileStamp(b"a.jpg", 10, 21)])
@@ -46,7 +48,7 @@ async def test_a_changed_file_is_described_again_in_the_same_row(
 ) -> None:
     await describe(database, FileStamp(b"a.jpg", 10, 20))
 
-    assert await keeper.not_yet_described(WAY, [changed]) == [changed]
+    assert await keeper.folder(WAY).not_yet_described([changed]) == [changed]
     await describe(database, changed, text="Another picture.")
 
     assert [item.description for item in (await keeper.list()).items] == ["Another picture."]
@@ -56,7 +58,7 @@ async def test_another_describer_is_another_description(database: Database, keep
     stamp = FileStamp(b"a.jpg", 10, 20)
     await describe(database, stamp)
 
-    assert await keeper.not_yet_described(Way(b"/pictures", "vision", "tiny"), [stamp]) == [stamp]
+    assert await keeper.folder(Way(b"/pictures", "vision", "tiny")).not_yet_described([stamp]) == [stamp]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ async def test_any_name_is_kept_and_shown(
     stamp = FileStamp(path, 1, 2)
     await describe(database, stamp)
 
-    assert await keeper.not_yet_described(WAY, [stamp]) == []
+    assert await keeper.folder(WAY).not_yet_described([stamp]) == []
     assert [item.path for item in (await keeper.list()).items] == [shown]
 
 

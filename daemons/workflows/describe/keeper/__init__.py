@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import Row, select
 
 from daemons.clock import Clock
 from daemons.database import Database
@@ -17,8 +18,9 @@ from daemons.workflows.describe.keeper.editing import DESCRIPTION_CHARACTERS, St
 from daemons.workflows.describe.keeper.figures import statistics_of
 from daemons.workflows.describe.keeper.filters import FINISHES, GONE, STATES, DescriptionFilter, conditions_of
 from daemons.workflows.describe.keeper.findings import ORIGINS, FileStamp, Finding, FolderOptions, Way
+from daemons.workflows.describe.keeper.folder import FolderRecords, of_options
 from daemons.workflows.describe.keeper.history import DescriptionDetail, detail_of
-from daemons.workflows.describe.keeper.recording import clean_path, keep_version, record
+from daemons.workflows.describe.keeper.recording import clean_path, keep_version, mark_gone, record, restamp
 from daemons.workflows.describe.keeper.redoing import Again, Redo, redo
 from daemons.workflows.describe.keeper.search import SEARCH_CHARACTERS
 from daemons.workflows.describe.paths import wire_path
@@ -41,6 +43,7 @@ __all__ = [
     "DescriptionKeeper",
     "FileStamp",
     "Finding",
+    "FolderRecords",
     "Redo",
     "StaleDescription",
     "UnknownDescription",
@@ -48,6 +51,7 @@ __all__ = [
     "clean_path",
     "keep_version",
     "record",
+    "restamp",
 ]
 
 _D = DescriptionTable.__table__.c
@@ -60,31 +64,23 @@ class DescriptionKeeper:
         self._database = database
         self.clock = clock
 
-    async def not_yet_described(self, way: Way, stamps: Sequence[FileStamp]) -> list[FileStamp]:
-        """Return those of `stamps` that have no row, or whose file has changed since."""
-        left: list[FileStamp] = []
-        for at in range(0, len(stamps), _ASKED_AT_ONCE):
-            part = stamps[at : at + _ASKED_AT_ONCE]
-            digests = {way.digest(stamp.path): stamp for stamp in part}
-            known = select(_D.digest, _D.size, _D.mtime_ns).where(_D.digest.in_(digests))
-            for row in await self._database.fetch(known):
-                stamp = digests[row.digest]
-                if (stamp.size, stamp.mtime_ns) == (row.size, row.mtime_ns):
-                    del digests[row.digest]
-            left += digests.values()
-        return left
+    def folder(self, way: Way) -> FolderRecords:
+        """Return what is known of the files of a folder that is described in this way."""
+        return FolderRecords(self._database, way)
 
-    async def failed(self, way: Way) -> int:
-        """Return how many files of the folder could not be described in this way."""
-        row = await self._database.fetch_one(select(func.count()).where(_D.state == "failed", *_of_way(way)))
-        return int(row[0]) if row else 0
+    async def mark_gone(self, ids: Sequence[str], *, gone: bool) -> None:
+        """Note that the files of these descriptions are not there any more, or are there again."""
+        for at in range(0, len(ids), _ASKED_AT_ONCE):
+            await self._database.write(partial(mark_gone, ids=ids[at : at + _ASKED_AT_ONCE], gone=gone))
 
     async def failed_items(self, options: FolderOptions, *, limit: int) -> list[FailedItem]:
         """Return the images of a daemon's folder that could not be described, newest first."""
-        way = Way.of(options)
-        if way is None:
+        mine = of_options(options)
+        if mine is None:
             return []
-        failed = select(*_D).where(_D.state == "failed", *_of_way(way)).order_by(_D.number.desc()).limit(limit)
+        failed = (
+            select(*_D).where(_D.state == "failed", _D.gone_at.is_(None), *mine).order_by(_D.number.desc()).limit(limit)
+        )
         return [
             FailedItem(row.id, row.path, ErrorInfo.from_dict(row.error), row.created_at, row.job_id)
             for row in await self._database.fetch(failed)
@@ -93,22 +89,23 @@ class DescriptionKeeper:
 
     async def item_statistics(self, options: FolderOptions, since: datetime, step: timedelta) -> ItemStatistics | None:
         """Return what became of the images of a daemon's folder, None while it has none."""
-        way = Way.of(options)
-        if way is None:
+        mine = of_options(options)
+        if mine is None:
             return None
-        return await statistics_of(self._database, _of_way(way), since, self.clock.now(), step)
+        return await statistics_of(self._database, mine, since, self.clock.now(), step)
 
     async def try_again(self, options: FolderOptions, ids: Sequence[str]) -> JobOrder:
         """Return the job that describes these images of a daemon's folder again. Raises UnknownDescription."""
-        way = Way.of(options)
+        mine = of_options(options)
         rows: Sequence[Row[Any]] = []
-        if way is not None:
-            rows = await self._database.fetch(select(*_D).where(_D.id.in_(ids), *_of_way(way)))
-        if way is None or len(rows) != len(set(ids)):
+        if mine is not None:
+            rows = await self._database.fetch(select(*_D).where(_D.id.in_(ids), *mine))
+        if len(rows) != len(set(ids)) or not rows:
             raise UnknownDescription("There is no such description of this daemon's folder.")
         items = [{"path": wire_path(row.path_bytes), "size": row.size, "mtime_ns": row.mtime_ns} for row in rows]
-        args = {"folder": wire_path(way.folder), "describer": way.describer, "model": way.model}
-        return JobOrder("describe_batch", {**args, "items": items, "again": True})
+        args = {"folder": wire_path(rows[0].folder_bytes), "describer": rows[0].describer, "model": rows[0].model}
+        asked = options.ask() if options.describer != "basic" else {}
+        return JobOrder("describe_batch", {**args, **asked, "items": items, "again": True})
 
     async def get(self, description_id: str) -> Description:
         """Return one description. Raises UnknownDescription."""
@@ -152,7 +149,3 @@ class DescriptionKeeper:
         rows = await self._database.fetch(statement)
         shown = [Description.of(row) for row in rows[:limit]]
         return Page(shown, str(shown[-1].number) if len(rows) > limit else None)
-
-
-def _of_way(way: Way) -> tuple[ColumnElement[bool], ...]:
-    return (_D.way == way.key,)

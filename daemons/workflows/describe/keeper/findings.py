@@ -12,6 +12,9 @@ ORIGINS = ("describer", "copy", "hand", "import")
 """A describer made it, it was taken over from a file of the same content, a person wrote it, an import brought it."""
 
 
+_USUAL_MODELS = {"local": "smolvlm"}
+
+
 class FileStamp(NamedTuple):
     """A file as it was seen: if size and time of change are the same, its content is taken to be."""
 
@@ -29,6 +32,13 @@ class FolderOptions(Protocol):
     @property
     def describer(self) -> str: ...
 
+    @property
+    def model(self) -> str: ...
+
+    def ask(self) -> dict[str, JsonValue]:
+        """Return what a model is asked, as arguments of a batch."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -39,11 +49,15 @@ class Way:
     model: str = ""
 
     @classmethod
-    def of(cls, options: FolderOptions) -> "Way | None":
-        """Return how a daemon with these options describes its folder, None while it has none."""
+    def of(cls, options: FolderOptions, model: str = "") -> "Way | None":
+        """Return how a daemon with these options describes its folder, None while it has none.
+
+        `model` is the one that is asked where the options name none.
+        """
         if options.directory is None:
             return None
-        return cls(bytes(options.directory.expanduser().absolute()), options.describer)
+        named = "" if options.describer == "basic" else options.model or _USUAL_MODELS.get(options.describer, model)
+        return cls(folder_of(options.directory), options.describer, named)
 
     @property
     def key(self) -> str:
@@ -90,6 +104,11 @@ class Finding:
             "colour": foremost["name"] if isinstance(foremost, dict) else None,
             "perceptual_hash": _as_number(spots) if isinstance(spots, str) else None,
         }
+
+
+def folder_of(directory: Path) -> bytes:
+    """Return a folder as descriptions keep it."""
+    return bytes(directory.expanduser().absolute())
 
 
 def _digest(*parts: bytes) -> str:

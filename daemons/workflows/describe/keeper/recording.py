@@ -1,5 +1,6 @@
 """How descriptions are written: the latest in its row, those before it as versions."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ from daemons.database.transaction import Transaction
 from daemons.events import ItemChanged
 from daemons.text import clean
 from daemons.workflows.describe.keeper.descriptions import TOPIC, Description
-from daemons.workflows.describe.keeper.findings import Finding, Way
+from daemons.workflows.describe.keeper.findings import FileStamp, Finding, Way
 from daemons.workflows.describe.tables import DescriptionTable, DescriptionVersionTable
 
 _D = DescriptionTable.__table__.c
@@ -71,6 +72,19 @@ def keep_version(tx: Transaction, which: ColumnElement[bool]) -> None:
     values = [_D.id, _D.edited_by, said_at, literal(tx.now, _V.replaced_at.type), *(_D[name] for name in _KEPT)]
     names = ["description_id", "by", "created_at", "replaced_at", *_KEPT]
     tx.execute(insert(DescriptionVersionTable).from_select(names, select(*values).where(which)))
+
+
+def restamp(tx: Transaction, way: Way, stamp: FileStamp) -> None:
+    """Note that a file looks changed but has the content that is described."""
+    changed = update(DescriptionTable).where(_D.digest == way.digest(stamp.path))
+    tx.execute(changed.values(size=stamp.size, mtime_ns=stamp.mtime_ns, gone_at=None))
+
+
+def mark_gone(tx: Transaction, ids: Sequence[str], *, gone: bool) -> None:
+    """Note that the files of these descriptions are not there any more, or are there again, and tell it."""
+    changed = update(DescriptionTable).where(_D.id.in_(ids)).values(gone_at=tx.now if gone else None)
+    for row in tx.execute(changed.returning(*_D)):
+        tx.announce(ItemChanged(TOPIC, row.id, Description.of(row).as_dict()))
 
 
 def _insert(tx: Transaction, way: Way, path: bytes, values: dict[str, Any]) -> Row[Any]:
