@@ -1,10 +1,12 @@
 """Describing with a model in real worker processes: loaded once, flat in memory, within its time and its tokens."""
 
+import json
 import os
 import shutil
 import signal
 import statistics
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,27 @@ async def test_kill_9_in_the_middle_costs_the_picture_in_hand_and_nothing_else(
     assert done == left
 
 
+def posing_as_smolvlm2(tiny_model: Path, folder: Path) -> Path:
+    """Return a copy of the model that asks for the processor of SmolVLM2, which looks at videos too."""
+    shutil.copytree(tiny_model, folder)
+    for name in ("processor_config.json", "tokenizer_config.json"):
+        file = folder / name
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"processor_class": "SmolVLMProcessor"}))
+    video = {"video_processor_type": "SmolVLMVideoProcessor", "do_resize": True}
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(video))
+    return folder
+
+
+def enlarged(tiny_model: Path, folder: Path) -> Path:
+    """Return a copy of the model that says it has a million million parameters."""
+    shutil.copytree(tiny_model, folder)
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    config["text_config"] |= {"hidden_size": 262_144, "intermediate_size": 1_048_576, "num_hidden_layers": 1}
+    file.write_text(json.dumps(config))
+    return folder
+
+
 @pytest.mark.timeout(120)
 async def test_what_is_no_model_for_pictures_is_named(tiny_model: Path, tmp_path: Path) -> None:
     picture = saved(busy(), tmp_path / "a.jpg")
@@ -136,9 +159,10 @@ async def test_what_is_no_model_for_pictures_is_named(tiny_model: Path, tmp_path
     for file in tiny_model.iterdir():
         if file.suffix != ".safetensors":
             (halved / file.name).write_bytes(file.read_bytes())
+    giant = enlarged(tiny_model, tmp_path / "giant")
     codes = {}
     async with Worker(worker_of("local"), SystemClock()) as worker:
-        for model in (words_only, halved, "smolvlm", "somebody/nothing-of-that-name"):
+        for model in (words_only, halved, giant, "smolvlm", "somebody/nothing-of-that-name"):
             with pytest.raises(WorkerTaskFailed) as caught:
                 await ask(worker, model, picture)
             codes[str(model)] = caught.value.error_code
@@ -146,8 +170,21 @@ async def test_what_is_no_model_for_pictures_is_named(tiny_model: Path, tmp_path
         assert (await ask(worker, tiny_model, picture))["answer"]["text"]
 
     assert codes == {
+        str(giant): "ERR_MODEL_TOO_LARGE",
         str(words_only): "ERR_MODEL_UNFIT",
         str(halved): "ERR_WEIGHTS_MISSING",
         "smolvlm": "ERR_WEIGHTS_MISSING",
         "somebody/nothing-of-that-name": "ERR_WEIGHTS_MISSING",
     }
+
+
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is installed")
+@pytest.mark.timeout(120)
+async def test_a_model_that_needs_torchvision_says_so(tiny_model: Path, tmp_path: Path) -> None:
+    model = posing_as_smolvlm2(tiny_model, tmp_path / "videos")
+
+    async with Worker(worker_of("local"), SystemClock()) as worker:
+        with pytest.raises(WorkerTaskFailed) as caught:
+            await ask(worker, model, saved(busy(), tmp_path / "a.jpg"))
+
+    assert (caught.value.error_code, caught.value.remedy) == ("ERR_TORCHVISION_MISSING", "pip install torchvision")

@@ -1,7 +1,7 @@
 """Why a model on this machine does not describe: all of a request at once, or a single picture.
 
 ModelNotLoaded      the whole request fails, each with the line to type
-    ExtraMissing · LibraryMissing · WeightsMissing · ModelUnfit · DeviceMissing
+    ExtraMissing · LibraryMissing (TorchvisionMissing) · WeightsMissing · ModelUnfit · ModelTooLarge · DeviceMissing
 ImageError
     ModelTooSlow · ModelSaidNothing · ModelOutOfMemory
 """
@@ -30,6 +30,13 @@ class LibraryMissing(ModelNotLoaded):
     code = "ERR_LIBRARY_MISSING"
 
 
+class TorchvisionMissing(LibraryMissing):
+    """The model needs torchvision."""
+
+    code = "ERR_TORCHVISION_MISSING"
+    remedy = "pip install torchvision"
+
+
 class WeightsMissing(ModelNotLoaded):
     """The weights of the model are not on this machine."""
 
@@ -41,6 +48,13 @@ class ModelUnfit(ModelNotLoaded):
 
     code = "ERR_MODEL_UNFIT"
     remedy = "Choose smolvlm, smolvlm2 or another image-text-to-text model; code that comes with a model is never run."
+
+
+class ModelTooLarge(ModelNotLoaded):
+    """The model needs more memory than this machine has."""
+
+    code = "ERR_MODEL_TOO_LARGE"
+    remedy = "Choose a smaller model, such as smolvlm-500m or smolvlm-256m."
 
 
 class DeviceMissing(ModelNotLoaded):

@@ -5,15 +5,20 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from daemons.workflows.describe.local_errors import (
     DeviceMissing,
     ExtraMissing,
     LibraryMissing,
     ModelNotLoaded,
+    ModelTooLarge,
     ModelUnfit,
+    TorchvisionMissing,
     WeightsMissing,
 )
 
@@ -52,6 +57,8 @@ def load(name: str, device: str) -> Loaded:
         processor = transformers.AutoProcessor.from_pretrained(name, trust_remote_code=False)
         if not hasattr(processor, "image_processor") or not getattr(processor, "chat_template", None):
             raise ModelUnfit(f"{name} does not take a picture and a prompt.")
+        if not device.startswith("cuda"):
+            _refuse_giants(torch, transformers, name, dtype)
         model = transformers.AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, trust_remote_code=False)
         return Loaded(name, model.to(device).eval(), processor, device, dtype)
 
@@ -98,6 +105,18 @@ def _place(torch: Any, asked: str) -> tuple[str, Any]:
     return asked, torch.float16 if kind == "mps" else torch.float32
 
 
+def _refuse_giants(torch: Any, transformers: Any, name: str, dtype: Any) -> None:
+    """Raise ModelTooLarge where the weights alone are more than the machine's memory: the kernel would say nothing."""
+    config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+    if getattr(config, "quantization_config", None):
+        return  # smaller than its numbers say
+    with torch.device("meta"):  # the shapes of a model, without anything in them
+        shapes = transformers.AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
+    needed, there = shapes.num_parameters() * dtype.itemsize, psutil.virtual_memory().total
+    if needed > there:
+        raise ModelTooLarge(f"{name} needs {needed / 1e9:.1f} GB of memory, and this machine has {there / 1e9:.1f} GB.")
+
+
 @contextmanager
 def _errors_named(name: str) -> Iterator[None]:
     try:
@@ -109,12 +128,14 @@ def _errors_named(name: str) -> Iterator[None]:
 
 
 def _why(error: Exception, name: str) -> ModelNotLoaded:
-    text = str(error)
+    # What was missing may be told only by the error behind the error behind it.
+    text = "\n".join(str(one) for one in _chain(error))
     if "torchvision" in text.lower():
-        return LibraryMissing(
-            f"{name} needs torchvision, which is not installed or does not fit torch.",
-            remedy="pip install torchvision",
-            code="ERR_TORCHVISION_MISSING",
+        if find_spec("torchvision") is None:
+            return TorchvisionMissing(f"{name} needs torchvision, which is not installed.")
+        return TorchvisionMissing(
+            "The installed torchvision does not fit the installed torch.",
+            remedy="pip install --upgrade torch torchvision",
         )
     if isinstance(error, ImportError):
         found = _TO_INSTALL.search(text)
@@ -143,6 +164,12 @@ def _no_weights(error: OSError, name: str) -> WeightsMissing:
         f"The weights of {name} are not on this machine and cannot be downloaded: {_first_line(error)}",
         remedy=f"Check the name and the network, then: hf download {name}  (first `hf auth login` if it is gated)",
     )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _first_line(error: BaseException) -> str:
