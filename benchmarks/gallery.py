@@ -1,5 +1,6 @@
 """P20: how the gallery stands up to 100,000 descriptions."""
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -52,6 +53,12 @@ PAGES = {
     "gone": f"{LIST}&gone=yes",
     "everything at once": f"{LIST}&q=dog&colour=teal,red&folder=/photos&describer=basic&taken_after=2003-01-01",
 }
+ALIKE = {
+    "images like one": f"{LIST}&similar_to=bench-5",
+    "groups of images": "/api/descriptions/groups",
+    "what can be chosen": "/api/descriptions/facets",
+    "what can be chosen in a folder": "/api/descriptions/facets?folder=/photos",
+}
 
 
 async def pages() -> list[Figure]:
@@ -63,6 +70,31 @@ async def pages() -> list[Figure]:
         Figure(what, Rounds(taken, " ms"), at_most(SERVER_MOST, " ms"))
         for what, taken in zip(PAGES, measured, strict=True)
     ]
+
+
+async def alike() -> list[Figure]:
+    """P20b: what is asked of all images at once, and how long nothing else gets its turn meanwhile."""
+    figures = []
+    async with _deck(MANY) as client:
+        for what, path in ALIKE.items():
+            taken, turn = await _in_turns(client, path)
+            [warm] = await interleave(_timed(client, path), rounds=ROUNDS)
+            longest = "  longest turn of the event loop meanwhile"
+            figures.append(Figure(f"{what}, the first time", Rounds([taken], " ms")))
+            figures.append(Figure(longest, Rounds([turn], " ms"), at_most(SERVER_MOST, " ms")))
+            figures.append(Figure("  again", Rounds(warm, " ms"), at_most(SERVER_MOST, " ms")))
+    return figures
+
+
+async def _in_turns(client: httpx2.AsyncClient, path: str) -> tuple[float, float]:
+    """Return how long a call takes, and how long at most somebody else waited for a turn meanwhile."""
+    taken = asyncio.ensure_future(_timed(client, path)())
+    longest = 0.0
+    while not taken.done():
+        began = time.perf_counter()
+        await asyncio.sleep(0.001)
+        longest = max(longest, (time.perf_counter() - began) * 1000 - 1)
+    return taken.result(), longest
 
 
 def _timed(client: httpx2.AsyncClient, path: str) -> Callable[[], Awaitable[float]]:
@@ -189,5 +221,11 @@ BENCHMARKS = [
         "the list of descriptions with 100,000 of them",
         f"GET in the deck's own process, JSON, {ROUNDS} interleaved rounds; SQLite",
         pages,
+    ),
+    Benchmark(
+        "P20b",
+        "images that look alike, and what can be chosen, among 100,000 descriptions of 80,000 files",
+        f"GET in the deck's own process, once cold, then {ROUNDS} rounds; another task asks for its turn; SQLite",
+        alike,
     ),
 ]

@@ -55,6 +55,17 @@ REDONE: Columns = {
     "First": lambda redone: redone["job_ids"][0] if redone["job_ids"] else None,
 }
 
+GROUPS: Columns = {
+    "FILES": lambda group: group["count"],
+    "FIRST": lambda group: group["items"][0]["id"] if group["items"] else None,
+    "PATHS": lambda group: ", ".join(item["path"] for item in group["items"]),
+}
+FACETS: Columns = {
+    "BY": lambda facet: facet["by"],
+    "VALUE": lambda facet: facet["value"],
+    "COUNT": lambda facet: facet["count"],
+}
+
 Id = Annotated[str, typer.Argument(metavar="ID")]
 Revision = Annotated[int | None, typer.Option(min=1, help="Only if it still is at this revision.")]
 
@@ -63,6 +74,8 @@ Revision = Annotated[int | None, typer.Option(min=1, help="Only if it still is a
 @choosing
 def list_descriptions(
     context: typer.Context,
+    similar_to: Annotated[str | None, typer.Option(metavar="ID", help="Only like this one, nearest first.")] = None,
+    distance: Annotated[int | None, typer.Option(min=0, help="In how many of 64 bits it may differ.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
     *,
     chosen: dict[str, Any],
@@ -73,8 +86,44 @@ def list_descriptions(
     """
     options = options_of(context)
     with options.deck() as deck:
-        found = deck.pages("/descriptions", limit, **chosen)
+        found = deck.pages("/descriptions", limit, similar_to=similar_to, distance=distance, **chosen)
     show(options, found, COLUMNS, name="id", wide=WIDE)
+
+
+@app.command("groups")
+def list_groups(
+    context: typer.Context,
+    distance: Annotated[int | None, typer.Option(min=0, help="In how many of 64 bits images may differ.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="At most so many.")] = 20,
+) -> None:
+    """List groups of files whose images look alike, the largest first.
+
+    Example: daemondeck descriptions groups --distance 0
+    """
+    options = options_of(context)
+    with options.deck() as deck:
+        groups = deck.get("/descriptions/groups", limit=limit, distance=distance)["items"]
+    show(options, groups, GROUPS, name="count")
+
+
+@app.command("facets")
+def list_facets(
+    context: typer.Context,
+    folder: Annotated[str | None, typer.Option(help="Only in this folder and below.")] = None,
+) -> None:
+    """List what descriptions can be chosen by, with how many of each.
+
+    Example: daemondeck descriptions facets --folder /photos
+    """
+    options = options_of(context)
+    with options.deck() as deck:
+        facets = deck.get("/descriptions/facets", folder=folder)
+    kinds = {name: found for name, found in facets.items() if isinstance(found, list)}
+    rows = [{"by": name, **facet} for name, found in kinds.items() for facet in found]
+    if options.is_table:
+        show(options, rows, FACETS, name="value")
+    else:
+        show_one(options, facets, {}, name="total")
 
 
 @app.command("get")

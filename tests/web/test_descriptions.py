@@ -7,16 +7,18 @@ from daemons.database.transaction import Transaction
 from daemons.service import Service
 from daemons.workflows.describe.keeper import FileStamp, Finding, Way, record
 from tests.web.served import Served, next_frame
-from web.api.describe import DescriptionPage, DescriptionShape
+from web.api.describe import DescriptionPage, DescriptionShape, FacetsShape, GroupPage
 
 WAY = Way(b"/photos", "basic")
 
 
-async def describe(service: Service, path: bytes, sentence: str = "A small red picture.") -> None:
+async def describe(
+    service: Service, path: bytes, sentence: str = "A small red picture.", facts: dict[str, object] | None = None
+) -> None:
     """Have one image described."""
 
     def unit(tx: Transaction) -> None:
-        record(tx, WAY, Finding(FileStamp(path, 1, 1), 0.5, description=sentence, facts={}), "a-job")
+        record(tx, WAY, Finding(FileStamp(path, 1, 1), 0.5, description=sentence, facts=facts or {}), "a-job")
 
     await service.database.write(unit)
 
@@ -41,6 +43,27 @@ async def test_one_is_found_by_its_id(program: httpx2.AsyncClient, service: Serv
 
     assert found == {**listed, "history": [], "others": []}
     assert (await program.get("/api/descriptions/nothing")).status_code == 404
+
+
+async def test_alike_ones_and_what_can_be_chosen_are_told(program: httpx2.AsyncClient, service: Service) -> None:
+    for number in range(3):
+        await describe(service, f"{number}.jpg".encode(), facts={"perceptual_hash": "0f" * 8})
+    id = (await program.get("/api/descriptions")).json()["items"][0]["id"]
+
+    first = (await program.get("/api/descriptions", params={"similar_to": id, "limit": 1})).json()
+    second = (await program.get("/api/descriptions", params={"similar_to": id, "cursor": first["next"]})).json()
+    groups = (await program.get("/api/descriptions/groups")).json()
+    facets = (await program.get("/api/descriptions/facets?folder=/photos")).json()
+
+    DescriptionPage.model_validate(first)
+    GroupPage.model_validate(groups)
+    FacetsShape.model_validate(facets)
+    alike = first["items"] + second["items"]
+    assert [(item["path"], item["distance"]) for item in alike] == [("1.jpg", 0), ("0.jpg", 0)]
+    assert [group["count"] for group in groups["items"]] == [3]
+    assert facets["describers"] == [{"value": "basic", "count": 3}]
+    assert (await program.get("/api/descriptions?similar_to=nobody")).status_code == 404
+    assert (await program.get(f"/api/descriptions?similar_to={id}&cursor=MQ==")).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,16 @@ from starlette.responses import Response
 
 from daemons.errors import Invalid
 from daemons.values import Page
-from daemons.workflows.describe.keeper import SEARCH_CHARACTERS, STATES, DescriptionFilter, DescriptionKeeper
+from daemons.workflows.describe.keeper import (
+    DISTANCE,
+    DISTANCE_MOST,
+    GROUP_DISTANCE,
+    GROUP_DISTANCE_MOST,
+    SEARCH_CHARACTERS,
+    STATES,
+    DescriptionFilter,
+    DescriptionKeeper,
+)
 from web.api import shapes
 from web.api.calls import Call
 from web.api.paging import ListQuery, cursor_of, place_of
@@ -59,7 +68,25 @@ class DescriptionChoice(Query):
 
 
 class DescriptionQuery(DescriptionChoice, ListQuery):
-    """Which descriptions to list, newest first."""
+    """Which descriptions to list, newest first, or those like one of them, nearest first."""
+
+    similar_to: Text | None = Field(None, max_length=36, description="An id: only images that look like that one.")
+    distance: int = Field(DISTANCE, ge=0, le=DISTANCE_MOST, description="In how many of 64 bits they may differ.")
+
+
+class GroupQuery(ListQuery):
+    """How alike images have to be."""
+
+    limit: int = Field(20, ge=1, le=100, description="Groups of one page at the most.")
+    distance: int = Field(
+        GROUP_DISTANCE, ge=0, le=GROUP_DISTANCE_MOST, description="In how many of 64 bits they may differ."
+    )
+
+
+class FacetQuery(Query):
+    """Of which files."""
+
+    folder: Text | None = Field(None, max_length=4096, description="Only in this folder and below.")
 
 
 class DescriptionShape(shapes.Shape):
@@ -89,6 +116,8 @@ class DescriptionShape(shapes.Shape):
     output_tokens: int | None
     taken_at: str | None
     colour: str | None
+    distance: int | None = None
+    """In how many bits it looks different from the one that was asked about."""
 
 
 class VersionShape(shapes.Shape):
@@ -115,6 +144,39 @@ class DescriptionDetailShape(DescriptionShape):
     others: list[DescriptionShape]
 
 
+class GroupShape(shapes.Shape):
+    """Images that look alike: of how many files, and the first of them."""
+
+    count: int
+    items: list[DescriptionShape]
+
+
+class GroupPage(shapes.Shape):
+    items: list[GroupShape]
+    next: str | None
+
+
+class FacetShape(shapes.Shape):
+    """A value that may be chosen, and how many descriptions have it."""
+
+    value: str
+    count: int
+
+
+class FacetsShape(shapes.Shape):
+    """What may be chosen, the most frequent first; folders by name: those described, or those in the one asked for."""
+
+    total: int
+    states: list[FacetShape]
+    describers: list[FacetShape]
+    models: list[FacetShape]
+    colours: list[FacetShape]
+    finishes: list[FacetShape]
+    codes: list[FacetShape]
+    folders: list[FacetShape]
+    as_of: AwareDatetime
+
+
 class DescriptionPage(shapes.Shape):
     items: list[DescriptionShape]
     next: str | None
@@ -127,8 +189,25 @@ def keeper_of(request: Request) -> DescriptionKeeper:
 
 async def find(request: Request, query: DescriptionQuery) -> Page:
     """Return the page of descriptions that `query` asks for; its `next` is a cursor."""
-    before = _number(query.cursor) if query.cursor else None
-    page = await keeper_of(request).list(query.chosen(), before=before, limit=query.limit)
+    keeper = keeper_of(request)
+    if query.similar_to is not None:
+        page = await keeper.similar(
+            query.similar_to,
+            query.chosen(),
+            distance=query.distance,
+            after=_pair(query.cursor) if query.cursor else None,
+            limit=query.limit,
+        )
+    else:
+        before = _number(place_of(query.cursor)) if query.cursor else None
+        page = await keeper.list(query.chosen(), before=before, limit=query.limit)
+    return Page(page.items, cursor_of(page.next) if page.next else None)
+
+
+async def find_groups(request: Request, query: GroupQuery) -> Page:
+    """Return the page of groups that `query` asks for; its `next` is a cursor."""
+    after = _pair(query.cursor) if query.cursor else None
+    page = await keeper_of(request).groups(distance=query.distance, after=after, limit=query.limit)
     return Page(page.items, cursor_of(page.next) if page.next else None)
 
 
@@ -141,12 +220,25 @@ async def get_description(request: Request) -> Response:
     return JsonResponse((await keeper_of(request).detail(request.path_params["id"])).as_dict())
 
 
+async def list_groups(request: Request, query: GroupQuery) -> Response:
+    page = await find_groups(request, query)
+    return Listing([group.as_dict() for group in page.items], page.next)
+
+
+async def get_facets(request: Request, query: FacetQuery) -> Response:
+    return JsonResponse((await keeper_of(request).facets.get(query.folder)).as_dict())
+
+
 def _listed(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _number(cursor: str) -> int:
-    place = place_of(cursor)
+def _pair(cursor: str) -> tuple[int, int]:
+    first, _, second = place_of(cursor).partition(".")
+    return _number(first), _number(second)
+
+
+def _number(place: str) -> int:
     if not place.isascii() or not place.isdigit() or len(place) > 18:
         raise Invalid("The cursor is not one that this list gave.", code="ERR_BAD_CURSOR")
     return int(place)
@@ -160,6 +252,22 @@ CALLS = [
         "Descriptions of images, newest first.",
         DescriptionPage,
         command="daemondeck descriptions ls",
+    ),
+    Call(
+        "GET",
+        "/api/descriptions/groups",
+        list_groups,
+        "Groups of files whose images look alike, the largest first; up to a minute old.",
+        GroupPage,
+        command="daemondeck descriptions groups",
+    ),
+    Call(
+        "GET",
+        "/api/descriptions/facets",
+        get_facets,
+        "What descriptions can be chosen by, with how many of each; up to ten seconds old.",
+        FacetsShape,
+        command="daemondeck descriptions facets",
     ),
     Call(
         "GET",

@@ -15,14 +15,17 @@ from daemons.values import Page
 from daemons.workflow import JobOrder
 from daemons.workflows.describe.keeper.descriptions import Description, UnknownDescription, unknown_description
 from daemons.workflows.describe.keeper.editing import DESCRIPTION_CHARACTERS, StaleDescription, edit, restore
+from daemons.workflows.describe.keeper.facets import FacetCounts, Facets
 from daemons.workflows.describe.keeper.figures import statistics_of
 from daemons.workflows.describe.keeper.filters import FINISHES, GONE, STATES, DescriptionFilter, conditions_of
 from daemons.workflows.describe.keeper.findings import ORIGINS, FileStamp, Finding, FolderOptions, Way
 from daemons.workflows.describe.keeper.folder import FolderRecords, of_options
 from daemons.workflows.describe.keeper.history import DescriptionDetail, detail_of
+from daemons.workflows.describe.keeper.likeness import GROUP_DISTANCE_MOST
 from daemons.workflows.describe.keeper.recording import clean_path, keep_version, mark_gone, record, restamp
 from daemons.workflows.describe.keeper.redoing import Again, Redo, redo
 from daemons.workflows.describe.keeper.search import SEARCH_CHARACTERS
+from daemons.workflows.describe.keeper.similar import DISTANCE, DISTANCE_MOST, GROUP_DISTANCE, Group, SimilarImages
 from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.tables import DescriptionTable
 
@@ -31,8 +34,12 @@ _ASKED_AT_ONCE = 500
 
 __all__ = [
     "DESCRIPTION_CHARACTERS",
+    "DISTANCE",
+    "DISTANCE_MOST",
     "FINISHES",
     "GONE",
+    "GROUP_DISTANCE",
+    "GROUP_DISTANCE_MOST",
     "ORIGINS",
     "SEARCH_CHARACTERS",
     "STATES",
@@ -41,9 +48,11 @@ __all__ = [
     "DescriptionDetail",
     "DescriptionFilter",
     "DescriptionKeeper",
+    "Facets",
     "FileStamp",
     "Finding",
     "FolderRecords",
+    "Group",
     "Redo",
     "StaleDescription",
     "UnknownDescription",
@@ -63,6 +72,8 @@ class DescriptionKeeper:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self.clock = clock
+        self.facets = FacetCounts(database, clock)
+        self._similar = SimilarImages(database, clock)
 
     def folder(self, way: Way) -> FolderRecords:
         """Return what is known of the files of a folder that is described in this way."""
@@ -126,6 +137,27 @@ class DescriptionKeeper:
         """Let it say again what it said at revision `version`. Raises as `edit`, and NotFound, Conflict."""
         return await self._database.write(lambda tx: restore(tx, description_id, version, revision, who))
 
+    async def similar(
+        self,
+        description_id: str,
+        chosen: DescriptionFilter | None = None,
+        *,
+        distance: int = DISTANCE,
+        after: tuple[int, int] | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """Return images that look like one and meet every condition, see `SimilarImages.like`. Raises as that."""
+        _check_limit(limit)
+        conditions = tuple(conditions_of(chosen or DescriptionFilter(), is_sqlite=self._database.is_sqlite))
+        return await self._similar.like(description_id, conditions, distance=distance, after=after, limit=limit)
+
+    async def groups(
+        self, *, distance: int = GROUP_DISTANCE, after: tuple[int, int] | None = None, limit: int = 20
+    ) -> Page:
+        """Return groups of files whose images look alike, the largest first. Raises Invalid."""
+        _check_limit(limit)
+        return await self._similar.groups(distance=distance, after=after, limit=limit)
+
     def redo(
         self, again: Again, *, chosen: DescriptionFilter | None = None, ids: Sequence[str] | None = None
     ) -> AsyncIterator[Redo]:
@@ -140,8 +172,7 @@ class DescriptionKeeper:
 
         Raises UnknownName for a value that does not exist, Invalid for a limit out of range.
         """
-        if not 1 <= limit <= LIMIT_MOST:
-            raise Invalid(f"limit must be between 1 and {LIMIT_MOST}.", code="ERR_BAD_LIMIT")
+        _check_limit(limit)
         conditions = list(conditions_of(chosen or DescriptionFilter(), is_sqlite=self._database.is_sqlite))
         if before is not None:
             conditions.append(_D.number < before)
@@ -149,3 +180,8 @@ class DescriptionKeeper:
         rows = await self._database.fetch(statement)
         shown = [Description.of(row) for row in rows[:limit]]
         return Page(shown, str(shown[-1].number) if len(rows) > limit else None)
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= LIMIT_MOST:
+        raise Invalid(f"limit must be between 1 and {LIMIT_MOST}.", code="ERR_BAD_LIMIT")

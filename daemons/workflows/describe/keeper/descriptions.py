@@ -52,6 +52,8 @@ class Description:
     output_tokens: int | None
     taken_at: str | None
     colour: str | None
+    distance: int | None = None
+    """In how many bits it looks different from the one it is held against, where there is one."""
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Description":
@@ -62,7 +64,8 @@ class Description:
     def as_dict(self) -> dict[str, JsonValue]:
         """Return the description of the HTTP API, times still datetimes."""
         shown = {name: getattr(self, name) for name in _NAMES if name != "number"}
-        return {**shown, "error": self.error.as_dict() if self.error else None, "thumbnail": None}
+        shown |= {"error": self.error.as_dict() if self.error else None, "thumbnail": None}
+        return shown if self.distance is None else {**shown, "distance": self.distance}
 
 
-_NAMES = [field.name for field in fields(Description)]
+_NAMES = [field.name for field in fields(Description) if field.name != "distance"]
