@@ -61,7 +61,7 @@ from daemons.supervisor.lifecycle import Engine
 from daemons.tallies import Tallies
 from daemons.values import MASK, DaemonRow
 from daemons.views import Views
-from daemons.workflow import Keepers
+from daemons.workflow import Keepers, KeeperTools
 
 GRACE = 6.0
 """Seconds daemons and jobs get to end when the process stops."""
@@ -106,10 +106,12 @@ class Service:
             proxy_roles={group: Role(role) for group, role in settings.proxy_roles.items()},
         )
         self.registry = Registry.load(settings)
-        self.keepers = Keepers(self.registry.workflows, self.database, clock)
         self.clients = Clients(settings, clock)
-        self.workers = WorkerPool(clock)
         self.keep_awake = KeepAwake(clock, is_allowed=settings.keep_awake)
+        self.workers = WorkerPool(clock)
+        cache_bytes = settings.thumbnails_megabytes * 1024**2
+        tools = KeeperTools(self.database, clock, self.workers, settings.data_dir, cache_bytes)
+        self.keepers = Keepers(self.registry.workflows, tools)
         self.jobs = Jobs(self.database, clock)
         self.tallies = Tallies(self.database, clock, self.bus, self.board)
         self.questions = Questions(self.database, clock, self.bus)
@@ -158,6 +160,7 @@ class Service:
             self.registry,
             self.supervisor,
             self.keep_awake,
+            self.keepers,
         )
         self.health = Health(parts, clock, findings)
         self.log_level = LogLevelSwitch(settings.log_level, clock)
@@ -298,6 +301,7 @@ class Service:
             await stack.enter_async_context(self.clients)
             await stack.enter_async_context(self.workers)
             await stack.enter_async_context(self.keep_awake)
+            await stack.enter_async_context(self.keepers)
             await stack.enter_async_context(self.executor)
             await stack.enter_async_context(self.operations)
             reach("executor opened")

@@ -1,11 +1,15 @@
 """What a workflow's folder exports: everything the deck needs to know of it, in one value."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
 from daemons.errors import UnknownName
+from daemons.findings import Finding
 from daemons.items import FailedItem, ItemStatistics
 
 # Worker processes import their workflow's folder, and must not carry the database and the rest of the deck with it.
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from daemons.base import BaseDaemon
     from daemons.clock import Clock
     from daemons.database import Database
+    from daemons.subprocess_work.pool import WorkerPool
 
 K = TypeVar("K")
 
@@ -25,9 +30,20 @@ class Workflow:
     daemons: "Sequence[type[BaseDaemon]]" = ()
     jobs: Sequence[Callable[..., Any]] = ()  #: functions decorated with @job
     tables: Sequence[type[Any]] = field(default=())  #: classes on models.Base
-    keeper: type[Any] | None = None  #: made with (database, clock) when the service opens
+    keeper: type[Any] | None = None  #: made with KeeperTools when the service opens
     settings: type[Any] | None = None  #: a pydantic model, for an external system of its own
     commands: Any = None  #: a typer application, added to the command line under `name`
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperTools:
+    """What a record keeper is made with."""
+
+    database: "Database"
+    clock: "Clock"
+    workers: "WorkerPool"
+    data_dir: Path  #: where it may keep files, in a folder of its own
+    cache_bytes: int = 2 * 1024**3  #: how much of them may be what could be made again
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +74,42 @@ class Items(Protocol):
         ...
 
 
-class Keepers:
-    """The record keepers of all workflows, by their class: how daemons, jobs, pages and calls get at them."""
+@runtime_checkable
+class Watchful(Protocol):
+    """What a keeper offers besides when something of its own may go wrong that a person has to mend."""
 
-    def __init__(self, workflows: Iterable[Workflow], database: "Database", clock: "Clock") -> None:
+    def findings(self) -> list[Finding]:
+        """Return what is wrong now; reading it waits for nothing."""
+        ...
+
+
+class Keepers:
+    """The record keepers of all workflows, by their class: how daemons, jobs, pages and calls get at them.
+
+    A keeper that is an async context manager is open for as long as they are.
+    """
+
+    def __init__(self, workflows: Iterable[Workflow], tools: KeeperTools) -> None:
+        self._open = AsyncExitStack()
         self._keepers: dict[type[Any], Any] = {}
         self._items: dict[str, Items] = {}
         for workflow in workflows:
             if workflow.keeper is None:
                 continue
-            keeper = self._keepers[workflow.keeper] = workflow.keeper(database, clock)
+            keeper = self._keepers[workflow.keeper] = workflow.keeper(tools)
             if isinstance(keeper, Items):
                 self._items |= dict.fromkeys((cls.daemon_type for cls in workflow.daemons), keeper)
+
+    async def __aenter__(self) -> Self:
+        for keeper in self._keepers.values():
+            if isinstance(keeper, AbstractAsyncContextManager):
+                await self._open.enter_async_context(keeper)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
 
     def get(self, kind: type[K]) -> K:
         """Return the one keeper of that class. Raises UnknownName when no workflow brought it."""
@@ -77,6 +117,11 @@ class Keepers:
         if not isinstance(keeper, kind):
             raise UnknownName(f"No workflow has a keeper {kind.__name__}.")
         return keeper
+
+    def findings(self) -> list[Finding]:
+        """Return what is wrong with what keepers keep."""
+        watchful = [keeper for keeper in self._keepers.values() if isinstance(keeper, Watchful)]
+        return [finding for keeper in watchful for finding in keeper.findings()]
 
     def items_of(self, daemon_type: str) -> Items | None:
         """Return the keeper that knows the single things daemons of that type work on, None if there is none."""

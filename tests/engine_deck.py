@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from daemons.bus import Bus
+from daemons.clock import Clock
 from daemons.database import Database
 from daemons.dispatch.embedded import EmbeddedDispatcher
 from daemons.events import DaemonChanged
@@ -25,7 +27,7 @@ from daemons.supervisor import Supervisor
 from daemons.supervisor.calls import CallServices
 from daemons.supervisor.lifecycle import Engine
 from daemons.values import Daemon
-from daemons.workflow import Keepers
+from daemons.workflow import Keepers, KeeperTools
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
 
@@ -47,6 +49,11 @@ class DeckSettings:
         return self.defaults.get(name, {})
 
 
+def keeper_tools(database: Database, clock: Clock, workers: WorkerPool | None = None) -> KeeperTools:
+    """Return what keepers are made with that keep no files."""
+    return KeeperTools(database, clock, workers or WorkerPool(clock), Path("/nonexistent"))
+
+
 class Deck:
     """Everything that runs, by name, and the few questions tests ask of it."""
 
@@ -57,9 +64,9 @@ class Deck:
         self.roster = Roster(database)
         self.leases = Leases(database, clock)
         self.board = StatusBoard(database, clock, bus, self.journal, self.roster)
-        self.keepers = Keepers(registry.workflows, database, clock)
         self.workers = WorkerPool(clock)
         self.keep_awake = KeepAwake(clock)
+        self.keepers = Keepers(registry.workflows, keeper_tools(database, clock, self.workers))
         self.jobs = Jobs(database, clock)
         self.questions = Questions(database, clock, bus)
         dispatcher = EmbeddedDispatcher(bus)
@@ -91,7 +98,7 @@ class Deck:
         await self.roster.declare(self.registry.declared())
         await self.leases.join()
         stack.push_async_callback(self.leases.leave)
-        for part in (self.journal, self.readings, self.board, self.questions, self.executor):
+        for part in (self.journal, self.readings, self.board, self.questions, self.keepers, self.executor):
             await stack.enter_async_context(part)
         stack.enter_context(self.bus.listen(self.events.record))
         await stack.enter_async_context(self.supervisor)

@@ -26,6 +26,7 @@ from daemons.states import JobState
 from daemons.statistics import Statistics
 from daemons.values import DaemonRow
 from daemons.workflow import Keepers
+from tests.engine_deck import keeper_tools
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
 
@@ -44,7 +45,7 @@ async def failures(database: Database, clock: FakeClock, bus: Bus) -> AsyncItera
     operations = Operations(database, clock, orders)
     async with operations:
         marks = FailureMarks(database, clock)
-        keepers, readings = Keepers([], database, clock), Readings(database, clock)
+        keepers, readings = Keepers([], keeper_tools(database, clock)), Readings(database, clock)
         yield Failures(database, ItemWork(registry, Settings(), keepers, readings), orders, operations, marks)
 
 

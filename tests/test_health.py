@@ -70,7 +70,7 @@ def watched(deck: Deck, data_dir: Path) -> Watched:
     settings = Settings(data_dir=data_dir, database_url=deck.database.url.render_as_string(hide_password=False))
     statistics = Statistics(deck.database, deck.clock)
     parts = (deck.board, deck.journal, deck.leases, statistics, deck.registry, deck.supervisor)
-    return Watched(settings, deck.database, deck.bus, *parts, deck.keep_awake)
+    return Watched(settings, deck.database, deck.bus, *parts, deck.keep_awake, deck.keepers)
 
 
 @pytest.fixture

@@ -49,7 +49,9 @@ class SafeHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    # An answer may ask for more than the policy of all; browsers then heed both.
+                    own = headers.get(name) if name == "Content-Security-Policy" else None
+                    headers[name] = f"{own}, {value}" if own else value
                 headers.setdefault("Cache-Control", "no-store")
                 if is_secure(scope):
                     headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -211,13 +211,15 @@ async def _statistics(database: "Database", settings: "Settings", since: datetim
     from daemons.registry import Registry
     from daemons.roster import Roster
     from daemons.statistics import Statistics
-    from daemons.workflow import Keepers
+    from daemons.subprocess_work.pool import WorkerPool
+    from daemons.workflow import Keepers, KeeperTools
 
     clock = SystemClock()
     row = await Roster(database).row(name) if name is not None else None
     summary = await Statistics(database, clock).summary(since, row.id if row else None)
     registry = Registry.load(settings)
-    things = ItemWork(registry, settings, Keepers(registry.workflows, database, clock), Readings(database, clock))
+    tools = KeeperTools(database, clock, WorkerPool(clock), settings.data_dir)
+    things = ItemWork(registry, settings, Keepers(registry.workflows, tools), Readings(database, clock))
     items = await things.statistics(row, since) if row else None
     return plain({**summary.as_dict(), "items": items.as_dict() if items else None})
 

@@ -38,6 +38,7 @@ from daemons.statistics import Statistics
 from daemons.status import StatusBoard
 from daemons.supervisor import Supervisor
 from daemons.values import Daemon
+from daemons.workflow import Keepers
 
 LOOK_SECONDS = 2.0
 """Seconds between two looks at what is in memory."""
@@ -66,6 +67,7 @@ class Watched:
     registry: Registry
     supervisor: Supervisor
     keep_awake: KeepAwake
+    keepers: Keepers
 
 
 class Health:
@@ -178,6 +180,7 @@ class Health:
             picture.full = None
         except StorageFull as error:
             picture.full = error.message
+        picture.kept = watched.keepers.findings()
         if block := watched.supervisor.last_block:
             picture.blocked = Blocked(block.at, str(block), watched.supervisor.blocks)
         if watched.journal.lines_dropped > self._dropped:

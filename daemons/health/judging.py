@@ -37,6 +37,7 @@ def judge(picture: Picture) -> Iterator[Finding]:
     yield from picture.at_start
     yield from _database(picture)
     yield from _plugins(picture)
+    yield from picture.kept
     # The row that stands for a broken plug-in would say the same once more.
     told = {plugin.row_name for plugin in picture.plugins}
     for daemon in picture.daemons:

@@ -58,6 +58,8 @@ class Picture:
     full: str | None = None
     """What is said while the disk is full."""
     plugins: Sequence[BrokenPlugin] = ()
+    kept: Sequence[Finding] = ()
+    """What the keepers of workflows find wrong themselves."""
     daemons: Sequence[Daemon] = ()
     workers: Sequence[WorkerInfo] = ()
     failing: Mapping[str, Failing] = field(default_factory=dict)

@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     vision: VisionSettings = Field(
         default_factory=VisionSettings, description="The OpenAI-compatible server that describes pictures."
     )
+    thumbnails_megabytes: int = Field(
+        2048, ge=1, description="Space for small copies of pictures; those not looked at for longest go first."
+    )
     lanes: dict[str, Slots] = Field(default_factory=dict, description="Jobs that run at once in each lane.")
     daemons: dict[str, dict[str, Any]] = Field(
         default_factory=dict, repr=False, description="Options of daemons: a section each, named like the daemon."

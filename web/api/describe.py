@@ -102,6 +102,7 @@ class DescriptionShape(shapes.Shape):
     error: shapes.ErrorShape | None
     seconds: float | None
     facts: dict[str, object] | None
+    sha256: str | None
     thumbnail: str | None
     job_id: str | None
     created_at: AwareDatetime

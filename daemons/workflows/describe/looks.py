@@ -16,9 +16,9 @@ _SMALLEST_FOR_SHARPNESS = 16
 _LEAST_CONTRAST = 0.06
 
 
-def shrink(image: Image.Image) -> Image.Image:
-    """Decode `image` into RGB or RGBA at working size; a JPEG is decoded no larger than that needs."""
-    scale = min(1.0, WORKING_EDGE / max(image.size))
+def shrink(image: Image.Image, edge: int = WORKING_EDGE) -> Image.Image:
+    """Decode `image` into RGB or RGBA, no edge longer than `edge`; a JPEG is decoded no larger than that needs."""
+    scale = min(1.0, edge / max(image.size))
     target = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image.draft(None, target)
     image.load()

@@ -16,6 +16,7 @@ from daemons.workflows.describe.keeper import (
     Way,
     record,
 )
+from tests.engine_deck import keeper_tools
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
 
@@ -25,7 +26,7 @@ SMOL = Way(b"/photos", "vision", "smol")
 
 @pytest.fixture
 def keeper(database: Database, clock: FakeClock) -> DescriptionKeeper:
-    return DescriptionKeeper(database, clock)
+    return DescriptionKeeper(keeper_tools(database, clock))
 
 
 async def describe(

@@ -10,6 +10,7 @@ from daemons.database import Database
 from daemons.errors import ErrorInfo
 from daemons.workflow import Items
 from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Finding, Way, record
+from tests.engine_deck import keeper_tools
 from tests.fake_clock import FakeClock
 
 HOUR = timedelta(hours=1)
@@ -23,7 +24,7 @@ class Options(NamedTuple):
 
 @pytest.fixture
 def keeper(database: Database, clock: FakeClock) -> DescriptionKeeper:
-    return DescriptionKeeper(database, clock)
+    return DescriptionKeeper(keeper_tools(database, clock))
 
 
 async def settle(database: Database, name: str, seconds: float | None = None, **more: Any) -> None:

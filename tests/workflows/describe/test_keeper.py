@@ -17,6 +17,7 @@ from daemons.workflows.describe.keeper import (
     record,
 )
 from daemons.workflows.describe.tables import DescriptionTable, DescriptionVersionTable
+from tests.engine_deck import keeper_tools
 from tests.fake_clock import FakeClock
 from tests.recorder import Recorder
 
@@ -25,7 +26,7 @@ WAY = Way(b"/pictures", "basic")
 
 @pytest.fixture
 def keeper(database: Database, clock: FakeClock) -> DescriptionKeeper:
-    return DescriptionKeeper(database, clock)
+    return DescriptionKeeper(keeper_tools(database, clock))
 
 
 async def describe(database: Database, stamp: FileStamp, way: Way = WAY, text: str = "A picture.") -> None:

@@ -20,6 +20,7 @@ from daemons.workflows.describe.keeper import (
     record,
 )
 from daemons.workflows.describe.tables import DescriptionTable
+from tests.engine_deck import keeper_tools
 from tests.fake_clock import FakeClock
 
 WAY = Way(b"/photos", "basic")
@@ -29,7 +30,7 @@ _D = DescriptionTable.__table__.c
 
 @pytest.fixture
 def keeper(database: Database, clock: FakeClock) -> DescriptionKeeper:
-    return DescriptionKeeper(database, clock)
+    return DescriptionKeeper(keeper_tools(database, clock))
 
 
 async def describe(

@@ -21,6 +21,7 @@ from daemons.workflows.describe.keeper.facets import FACETS_SECONDS, Facet
 from daemons.workflows.describe.keeper.kept import Kept
 from daemons.workflows.describe.keeper.likeness import groups, nearest
 from daemons.workflows.describe.keeper.similar import GROUPS_SECONDS
+from tests.engine_deck import keeper_tools
 from tests.fake_clock import FakeClock
 
 WAY = Way(b"/photos", "basic")
@@ -30,7 +31,7 @@ BASE = 0xF0F0_1234_5678_9ABC
 
 @pytest.fixture
 def keeper(database: Database, clock: FakeClock) -> DescriptionKeeper:
-    return DescriptionKeeper(database, clock)
+    return DescriptionKeeper(keeper_tools(database, clock))
 
 
 async def describe(database: Database, path: str, spots: int | None, *, way: Way = WAY, colour: str = "teal") -> None:

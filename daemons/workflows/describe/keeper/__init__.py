@@ -3,16 +3,16 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from sqlalchemy import Row, select
 
-from daemons.clock import Clock
-from daemons.database import Database
 from daemons.errors import ErrorInfo, Invalid
+from daemons.findings import Finding as HealthFinding
 from daemons.items import FailedItem, ItemStatistics
 from daemons.values import Page
-from daemons.workflow import JobOrder
+from daemons.workflow import JobOrder, KeeperTools
 from daemons.workflows.describe.keeper.descriptions import Description, UnknownDescription, unknown_description
 from daemons.workflows.describe.keeper.editing import DESCRIPTION_CHARACTERS, StaleDescription, edit, restore
 from daemons.workflows.describe.keeper.facets import FacetCounts, Facets
@@ -22,12 +22,15 @@ from daemons.workflows.describe.keeper.findings import ORIGINS, FileStamp, Findi
 from daemons.workflows.describe.keeper.folder import FolderRecords, of_options
 from daemons.workflows.describe.keeper.history import DescriptionDetail, detail_of
 from daemons.workflows.describe.keeper.likeness import GROUP_DISTANCE_MOST
+from daemons.workflows.describe.keeper.pictures import Pictures
 from daemons.workflows.describe.keeper.recording import clean_path, keep_version, mark_gone, record, restamp
 from daemons.workflows.describe.keeper.redoing import Again, Redo, redo
 from daemons.workflows.describe.keeper.search import SEARCH_CHARACTERS
 from daemons.workflows.describe.keeper.similar import DISTANCE, DISTANCE_MOST, GROUP_DISTANCE, Group, SimilarImages
+from daemons.workflows.describe.originals import Original
 from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.tables import DescriptionTable
+from daemons.workflows.describe.thumbnails import Size
 
 LIMIT_MOST = 500
 _ASKED_AT_ONCE = 500
@@ -53,7 +56,10 @@ __all__ = [
     "Finding",
     "FolderRecords",
     "Group",
+    "Original",
+    "Pictures",
     "Redo",
+    "Size",
     "StaleDescription",
     "UnknownDescription",
     "Way",
@@ -69,11 +75,25 @@ _D = DescriptionTable.__table__.c
 class DescriptionKeeper:
     """Reads descriptions; `record` writes one."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self.clock = clock
-        self.facets = FacetCounts(database, clock)
-        self._similar = SimilarImages(database, clock)
+    def __init__(self, tools: KeeperTools) -> None:
+        self._database = tools.database
+        self.clock = tools.clock
+        self.facets = FacetCounts(tools.database, tools.clock)
+        self.pictures = Pictures(tools)
+        self._similar = SimilarImages(tools.database, tools.clock)
+
+    async def __aenter__(self) -> Self:
+        await self.pictures.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.pictures.__aexit__(kind, error, trace)
+
+    def findings(self) -> list[HealthFinding]:
+        """Return what is wrong with what is kept beside the database."""
+        return self.pictures.findings()
 
     def folder(self, way: Way) -> FolderRecords:
         """Return what is known of the files of a folder that is described in this way."""

@@ -39,6 +39,7 @@ class Description:
     error: ErrorInfo | None
     seconds: float | None
     facts: dict[str, JsonValue] | None
+    sha256: str | None
     job_id: str | None
     created_at: datetime
     revision: int
@@ -64,8 +65,13 @@ class Description:
     def as_dict(self) -> dict[str, JsonValue]:
         """Return the description of the HTTP API, times still datetimes."""
         shown = {name: getattr(self, name) for name in _NAMES if name != "number"}
-        shown |= {"error": self.error.as_dict() if self.error else None, "thumbnail": None}
+        shown |= {"error": self.error.as_dict() if self.error else None, "thumbnail": self.thumbnail}
         return shown if self.distance is None else {**shown, "distance": self.distance}
+
+    @property
+    def thumbnail(self) -> str | None:
+        """Where a small copy is found; another address when the bytes are others, so that it may be kept for long."""
+        return f"/api/descriptions/{self.id}/thumbnail?v={self.sha256[:16]}" if self.sha256 else None
 
 
 _NAMES = [field.name for field in fields(Description) if field.name != "distance"]
