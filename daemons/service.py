@@ -161,6 +161,7 @@ class Service:
             self.supervisor,
             self.keep_awake,
             self.keepers,
+            self.clients,
         )
         self.health = Health(parts, clock, findings)
         self.log_level = LogLevelSwitch(settings.log_level, clock)
@@ -190,7 +191,7 @@ class Service:
 
     def problems(self) -> list[Finding]:
         """Return what a person should know of and mend."""
-        found = self.health.findings() + self.clients.findings()
+        found = self.health.findings()
         if self._stopping is not None:
             found.insert(0, Finding("ERR_STOPPING", "warning", "The deck is closing.", "Wait for it to come back."))
         elif not self._is_open:

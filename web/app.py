@@ -40,6 +40,7 @@ from web.api import (
     types,
     users,
     views,
+    vision,
     workers,
 )
 from web.api.events import events_socket
@@ -60,6 +61,7 @@ from web.pages import operations as operation_pages
 from web.pages import schedules as schedule_pages
 from web.pages import system as system_pages
 from web.pages import types as type_pages
+from web.pages import vision as vision_pages
 from web.pages.live import live_socket
 from web.problems import Failures, answer_error, answer_http_error
 from web.proxies import Proxies, Voucher
@@ -98,6 +100,7 @@ CALLS = [
     *health.CALLS,
     *metrics.CALLS,
     *system.CALLS,
+    *vision.CALLS,
     openapi.CALL,
 ]
 
@@ -120,6 +123,7 @@ PAGES: list[BaseRoute] = [
     *inbox_pages.ROUTES,
     *activity_pages.ROUTES,
     *system_pages.ROUTES,
+    *vision_pages.ROUTES,
     *people.ROUTES,
     *welcome.ROUTES,
 ]

@@ -35,6 +35,7 @@ from daemons.cli import (
     top,
     upkeep,
     users,
+    vision,
     waiting,
 )
 from daemons.cli.exits import CommandError, Exit
@@ -81,6 +82,7 @@ jobs.app.command("new")(new_job.new_job)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=LOOK)
 app.add_typer(inbox.app, name="inbox", rich_help_panel=LOOK)
 app.add_typer(descriptions.app, name="descriptions", rich_help_panel=LOOK)
+app.add_typer(vision.app, name="vision", rich_help_panel=LOOK)
 app.add_typer(schedules.app, name="schedule", rich_help_panel=KEEP)
 app.add_typer(notifications.app, name="notify", rich_help_panel=KEEP)
 app.command(rich_help_panel=SWITCH)(daemons.start)

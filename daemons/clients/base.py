@@ -5,6 +5,7 @@ connect ─▶ wait for the head ─▶ read bit by bit        each with its lim
 
 import asyncio
 import json
+import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -198,8 +199,7 @@ class HttpClient:
                     remedy=f"Mend its certificate, or correct {self._setting}: http:// or https://.",
                     code="ERR_SERVER_TLS",
                 ) from error
-            refused = _cause(error, OSError)
-            raise self._away(self.told(refused.strerror or str(error) if refused else str(error))) from error
+            raise self._away(self.told(_reason(error))) from error
         except httpx2.TransportError as error:
             raise BadAnswer(
                 f"{self.name} broke off: {self.told(str(error) or type(error).__name__)}",
@@ -254,6 +254,16 @@ def _cause(error: BaseException | None, kind: type[Any]) -> Any:
     while error is not None and not isinstance(error, kind):
         error = error.__cause__ or error.__context__
     return error
+
+
+def _reason(error: BaseException) -> str:
+    """Return the system's own word for it, which libraries wrap in vaguer ones."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.errno is not None:
+            return os.strerror(inner.errno) if inner.errno > 0 else inner.strerror or str(inner)
+        inner = inner.__cause__ or inner.__context__
+    return str(error)
 
 
 def _of_tls(error: ssl.SSLError) -> str:

@@ -1,7 +1,7 @@
 """What the statuses of an OpenAI-compatible server mean for whoever asked."""
 
 from daemons.clients.chat_answers import Complaint
-from daemons.clients.errors import BadAnswer, ModelRefused, ServerBusy, ServerRefuses
+from daemons.clients.errors import BadAnswer, ModelRefused, ServerAway, ServerBusy, ServerRefuses
 from daemons.errors import DaemonError
 
 REFUSED_QUESTION = "ERR_SERVER_REFUSED_IMAGE"
@@ -42,6 +42,14 @@ def verdict(status: int, complaint: Complaint, retry_after: float | None, *, has
         remedy = "Correct vision.url: it is the address of an OpenAI-compatible server, up to /v1."
         return ServerRefuses(said, remedy=remedy, code="ERR_NO_SUCH_CALL")
     return _doubt(status, complaint, said)
+
+
+def away(doubt: BadAnswer) -> ServerAway:
+    """Return what a bad answer means, once it is known that any picture gets one."""
+    if doubt.error_code == REFUSED_QUESTION:
+        remedy = "Check that the model is one of those the server lists, and that it can see pictures."
+        return ServerRefuses(doubt.message, remedy=remedy)
+    return ServerAway(doubt.message, remedy=doubt.remedy, code=doubt.error_code)
 
 
 def _doubt(status: int, complaint: Complaint, said: str) -> DaemonError:

@@ -5,7 +5,7 @@ Time is the clock's, which limiters of libraries do not take: those count by the
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from daemons.clients.errors import ServerBusy, ServerRefuses
 from daemons.clock import Clock
@@ -73,7 +73,7 @@ class Key:
     """One key, or the way without one, and when it may be used again."""
 
     number: int
-    secret: str | None
+    secret: str | None = field(repr=False)
     requests: Window
     tokens: Window
     last_turn: int = 0

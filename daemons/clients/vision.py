@@ -10,7 +10,7 @@ Everybody in this process shares one client, so that a server's limits are kept 
 import asyncio
 import random
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -19,10 +19,11 @@ import structlog
 
 from daemons.clients.asking import Answer, Ask
 from daemons.clients.base import HttpClient, Limits, Reply
-from daemons.clients.chat_answers import Complaint, Said, read_answer, read_complaint
-from daemons.clients.chat_verdicts import REFUSED_QUESTION, KeyRefused, ParameterRefused, verdict
-from daemons.clients.errors import BadAnswer, ImageRefused, NotConfigured, ServerAway, ServerBusy, ServerRefuses
+from daemons.clients.chat_answers import Complaint, Said, read_answer, read_complaint, read_models
+from daemons.clients.chat_verdicts import REFUSED_QUESTION, KeyRefused, ParameterRefused, away, verdict
+from daemons.clients.errors import BadAnswer, ImageRefused, NotConfigured, ServerBusy
 from daemons.clients.rates import Key, Keys
+from daemons.clients.server_report import PROBE, SECONDS, ServerReport, examine
 from daemons.clients.tiny_picture import tiny_picture
 from daemons.clock import Clock
 from daemons.findings import Finding
@@ -36,7 +37,7 @@ WARM_SECONDS = 240.0
 """A model that answered within so long is still loaded: Ollama unloads it after five minutes."""
 SLOW_SECONDS = 10.0
 """An answer that takes longer at the beginning is told to be late because of the model."""
-PROBE = Ask("What colour is this?", max_tokens=16, timeout=60.0)
+LIST_SECONDS = 15.0
 _IMAGE_TOKENS = 1000
 """A guess, to keep within a server's limit until its own count is known."""
 
@@ -65,6 +66,8 @@ class VisionClient:
         self._chance = chance
         self._places = asyncio.Semaphore(settings.concurrency)
         self._probing = asyncio.Lock()
+        self._testing = asyncio.Lock()
+        self.last_report: ServerReport | None = None
         self._answered_at: dict[str, float] = {}
         self._without: dict[str, frozenset[str]] = {}
         """Parameters that a model does not take."""
@@ -94,6 +97,31 @@ class VisionClient:
         if said.failure is not None:
             raise said.failure
         return Answer(said.text, said.model or model, said.finish, said.prompt_tokens, said.output_tokens, seconds)
+
+    async def check(self, model: str = "") -> ServerReport:
+        """Return whether the server can be worked with, what it lists, and what to mend; never raises for that."""
+        async with self._testing:
+            begun = ServerReport(self._clock.now(), self.settings.url, model or self.settings.model, works=False)
+            self.last_report = report = await examine(self, begun)
+        return report
+
+    @property
+    def all_keys(self) -> Sequence[Key]:
+        """Every key, set aside or not; one without a secret where none is set."""
+        return self.keys.all
+
+    async def models(self) -> tuple[str, ...]:
+        """Return the models that the server lists, by the first good key. Raises ServerAway or BadAnswer."""
+        now = self._clock.monotonic()
+        key = next((key for key in self.keys.all if key.aside_until <= now), self.keys.all[0])
+        reply = await self._http.request("GET", "/models", Limits(total=LIST_SECONDS), headers=key.headers())
+        try:
+            if reply.status == 200:
+                return read_models(reply.body)
+            said = f"it answered {reply.status}: {read_complaint(reply.body).message}"
+        except BadAnswer as error:
+            said = error.message
+        raise BadAnswer(f"The vision server: {self._http.told(said)}.")
 
     def findings(self) -> list[Finding]:
         """Return what a person should know of: the keys that are set aside."""
@@ -201,10 +229,10 @@ class VisionClient:
         """Tell whose fault a bad answer is: a server that answers for a tiny picture is well."""
         async with self._probing:
             try:
-                probe = Ask(PROBE.prompt, PROBE.max_tokens, ask.temperature, max(ask.timeout, PROBE.timeout))
+                probe = Ask(PROBE.prompt, PROBE.max_tokens, ask.temperature, max(ask.timeout, SECONDS))
                 await self._ask(await asyncio.to_thread(tiny_picture), probe, model, _untold)
             except BadAnswer as same:
-                raise _away(same) from doubt
+                raise away(same) from doubt
         raise ImageRefused(
             f"{doubt.message} A tiny picture was answered.", code=doubt.error_code, remedy=doubt.remedy
         ) from doubt
@@ -213,13 +241,6 @@ class VisionClient:
         await self._clock.sleep(SLOW_SECONDS)
         if not is_warm:
             await tell(f"Waiting for the vision server to load the model {model}")
-
-
-def _away(doubt: BadAnswer) -> ServerAway:
-    if doubt.error_code == REFUSED_QUESTION:
-        remedy = "Check that the model is one of those the server lists, and that it can see pictures."
-        return ServerRefuses(doubt.message, remedy=remedy)
-    return ServerAway(doubt.message, remedy=doubt.remedy, code=doubt.error_code)
 
 
 async def _tell_wait(tell: Tell, seconds: float) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 
 from daemons import options
 from daemons.bus import Bus
+from daemons.clients.registry import Clients
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.errors import Conflict, ErrorInfo, NotFound, StorageFull, Unavailable
@@ -68,6 +69,7 @@ class Watched:
     supervisor: Supervisor
     keep_awake: KeepAwake
     keepers: Keepers
+    clients: Clients | None = None
 
 
 class Health:
@@ -175,6 +177,7 @@ class Health:
         picture.now = self._clock.now()
         picture.is_behind = watched.board.is_behind
         picture.daemons = watched.board.all()
+        picture.systems = watched.clients.findings() if watched.clients else ()
         try:
             watched.database.require_space()
             picture.full = None

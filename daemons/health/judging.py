@@ -47,6 +47,7 @@ def judge(picture: Picture) -> Iterator[Finding]:
         yield from _worker(worker, picture.now)
     for folder, look in picture.folders.items():
         yield from _folder(folder, look, picture)
+    yield from picture.systems
     yield from _data(picture)
     yield from _process(picture)
     yield from _good_to_know(picture)

@@ -61,6 +61,8 @@ class Picture:
     kept: Sequence[Finding] = ()
     """What the keepers of workflows find wrong themselves."""
     daemons: Sequence[Daemon] = ()
+    systems: Sequence[Finding] = ()
+    """What the clients of other systems found."""
     workers: Sequence[WorkerInfo] = ()
     failing: Mapping[str, Failing] = field(default_factory=dict)
     """By the daemon's id."""

@@ -154,7 +154,9 @@ async def test_a_server_that_is_down_is_away() -> None:
         failed = await bench.failure()
 
         assert (type(failed), failed.error_code) == (ServerAway, "ERR_SERVER_AWAY")
-        assert "127.0.0.1:1" in failed.message and "vision.url" in str(failed.remedy)
+        assert "127.0.0.1:1 cannot be reached: Connection refused." in failed.message and "vision.url" in str(
+            failed.remedy
+        )
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio's own, of the side that was hung up on
