@@ -55,7 +55,7 @@ def read_answer(body: bytes) -> Said:
         raise BadAnswer("its answer holds no message", may_pass=True)
     reason = choice.get("finish_reason")
     finish: Finish = "length" if reason == "length" else "stop"
-    text, thought = _without_thoughts(_text_of(message.get("content")))
+    text, thought = without_thoughts(_text_of(message.get("content")))
     thought = thought or any(_text_of(message.get(name)) for name in ("reasoning", "reasoning_content", "thinking"))
     shown = clean(text, ANSWER_CHARACTERS, keep_newlines=True).strip()
     failure = _failure(message, reason, shown, has_thought=thought)
@@ -104,6 +104,19 @@ def read_models(body: bytes) -> tuple[str, ...]:
         raise BadAnswer("it lists no models")
     names = (_name(model.get("id", model.get("name"))) for model in listed if isinstance(model, dict))
     return tuple(dict.fromkeys(name for name in names if name))[:MODELS_MOST]
+
+
+def without_thoughts(text: str) -> tuple[str, bool]:
+    """Return what is said after thinking aloud, and whether that was done. Never ended, all of it is thought."""
+    has_thought = False
+    for begin, end in _THOUGHTS:
+        # The template of some models holds the beginning, so that only the end is in the answer.
+        _, found, after = text.rpartition(end)
+        if found:
+            text, has_thought = after, True
+        elif text.lstrip().startswith(begin):
+            return "", True
+    return text.strip(), has_thought
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -155,19 +168,6 @@ def _text_of(content: object) -> str:
         parts = (part.get("text") if isinstance(part, dict) else part for part in content)
         return "".join(part for part in parts if isinstance(part, str))
     return ""
-
-
-def _without_thoughts(text: str) -> tuple[str, bool]:
-    """Return what is said after thinking aloud, and whether that was done. Never ended, all of it is thought."""
-    has_thought = False
-    for begin, end in _THOUGHTS:
-        # The template of some models holds the beginning, so that only the end is in the answer.
-        _, found, after = text.rpartition(end)
-        if found:
-            text, has_thought = after, True
-        elif text.lstrip().startswith(begin):
-            return "", True
-    return text.strip(), has_thought
 
 
 def _name(value: object) -> str | None:

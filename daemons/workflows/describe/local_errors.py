@@ -2,12 +2,12 @@
 
 ModelNotLoaded      the whole request fails, each with the line to type
     ExtraMissing · LibraryMissing (TorchvisionMissing) · WeightsMissing · ModelUnfit · ModelTooLarge · DeviceMissing
-ImageError
-    ModelTooSlow · ModelSaidNothing · ModelOutOfMemory
+ImageFailed         one picture; those of `clients.errors`, and
+    ModelTooSlow · ModelOutOfMemory
 """
 
+from daemons.clients.errors import ImageFailed
 from daemons.errors import Permanent
-from daemons.workflows.describe.image_errors import ImageError
 
 
 class ModelNotLoaded(Permanent):
@@ -64,21 +64,14 @@ class DeviceMissing(ModelNotLoaded):
     remedy = "Choose auto, cuda, mps or cpu."
 
 
-class ModelTooSlow(ImageError):
+class ModelTooSlow(ImageFailed):
     """The model took longer than it may for one image."""
 
     code = "ERR_MODEL_TOO_SLOW"
     remedy = "Raise the timeout, lower max_tokens or choose a smaller model."
 
 
-class ModelSaidNothing(ImageError):
-    """The model said nothing about this picture."""
-
-    code = "ERR_MODEL_SAID_NOTHING"
-    remedy = "Describe it again with another prompt, or with another model."
-
-
-class ModelOutOfMemory(ImageError):
+class ModelOutOfMemory(ImageFailed):
     """The device has not enough memory for this image."""
 
     code = "ERR_MODEL_OUT_OF_MEMORY"

@@ -5,17 +5,16 @@ from typing import Any
 from PIL import Image
 
 from daemons.clients.asking import Answer, Ask
+from daemons.clients.chat_answers import ANSWER_CHARACTERS, without_thoughts
+from daemons.clients.errors import AnswerCut, ImageFailed, ModelOnlyThought, ModelSaidNothing
 from daemons.clock import SystemClock
 from daemons.text import clean
-from daemons.workflows.describe.local_errors import ModelOutOfMemory, ModelSaidNothing, ModelTooSlow
+from daemons.workflows.describe.local_errors import ModelOutOfMemory, ModelTooSlow
 from daemons.workflows.describe.local_loading import Loaded
-
-TEXT_CHARACTERS = 20_000
-_THOUGHT_ENDS = "</think>"
 
 
 def answer(loaded: Loaded, picture: Image.Image, ask: Ask) -> Answer:
-    """Return what the model says. Raises ModelTooSlow, ModelSaidNothing or ModelOutOfMemory."""
+    """Return what the model says. Raises an ImageFailed: it said nothing, was too slow, ran out of memory."""
     clock = SystemClock()
     started = clock.monotonic()
     try:
@@ -31,9 +30,10 @@ def answer(loaded: Loaded, picture: Image.Image, ask: Ask) -> Answer:
             f"The model said {len(tokens)} tokens in {seconds:.0f} seconds; {ask.timeout:g} are allowed."
         )
     is_cut = len(tokens) >= ask.max_tokens and tokens[-1] not in _ends(loaded)
-    text = _words(loaded.processor.decode(tokens, skip_special_tokens=True))
+    text, has_thought = without_thoughts(loaded.processor.decode(tokens, skip_special_tokens=True))
+    text = clean(text, ANSWER_CHARACTERS, keep_newlines=True).strip()
     if not text:
-        raise ModelSaidNothing
+        raise _silence(is_cut=is_cut, has_thought=has_thought)
     return Answer(text, loaded.name, "length" if is_cut else "stop", prompt_tokens, len(tokens), round(seconds, 3))
 
 
@@ -91,11 +91,10 @@ def _ends(loaded: Loaded) -> set[int]:
     return set(ends) if isinstance(ends, list) else {ends}
 
 
-def _words(text: str) -> str:
-    # What a model thinks before it speaks is no description; a thought that was cut off leaves nothing.
-    thought, mark, said = text.partition(_THOUGHT_ENDS)
-    spoken = said if mark else "" if text.lstrip().startswith("<think>") else thought
-    return clean(spoken.strip(), TEXT_CHARACTERS, keep_newlines=True)
+def _silence(*, is_cut: bool, has_thought: bool) -> ImageFailed:
+    if has_thought:
+        return ModelOnlyThought()
+    return AnswerCut() if is_cut else ModelSaidNothing()
 
 
 def _free(device: str) -> None:

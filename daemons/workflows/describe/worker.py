@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from daemons.clients.errors import ImageFailed
 from daemons.clock import SystemClock
 from daemons.errors import ErrorInfo, UnknownName
 from daemons.worker_process import Begin, Message, Result, WornOut, serve
@@ -115,6 +116,8 @@ def _outcome(tell: Callable[[bytes], Steps[dict[str, Any]]], path: bytes) -> Ste
         return (yield from tell(path))
     except ImageError as error:
         return {"error": error.info().as_dict()}
+    except ImageFailed as error:
+        return {"error": ErrorInfo(error.error_code, error.message, None, error.remedy).as_dict()}
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - the worker's loop: what nobody foresaw costs one picture, not its batch
@@ -122,7 +125,7 @@ def _outcome(tell: Callable[[bytes], Steps[dict[str, Any]]], path: bytes) -> Ste
 
 
 def describe(describer: Describer, path: bytes) -> Steps[dict[str, Any]]:
-    """Return everything about the picture at `path`. Raises ImageError."""
+    """Return everything about the picture at `path`. Raises ImageError or ImageFailed."""
     picture = look_at(path)
     told = describe_picture(picture)
     return {
