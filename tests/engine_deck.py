@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from daemons.bus import Bus
+from daemons.clients.registry import Clients
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.dispatch.embedded import EmbeddedDispatcher
@@ -57,7 +58,15 @@ def keeper_tools(database: Database, clock: Clock, workers: WorkerPool | None = 
 class Deck:
     """Everything that runs, by name, and the few questions tests ask of it."""
 
-    def __init__(self, database: Database, clock: FakeClock, bus: Bus, registry: Registry, settings: DeckSettings):
+    def __init__(
+        self,
+        database: Database,
+        clock: FakeClock,
+        bus: Bus,
+        registry: Registry,
+        settings: DeckSettings,
+        clients: Clients | None = None,
+    ):
         self.database, self.clock, self.bus, self.registry = database, clock, bus, registry
         self.journal = Journal(database, clock)
         self.readings = Readings(database, clock)
@@ -87,8 +96,9 @@ class Deck:
             workers=self.workers,
             questions=self.questions,
             keep_awake=self.keep_awake,
+            clients=clients,
         )
-        services = CallServices(clock, self.journal, self.readings, self.orders, self.questions, self.keepers)
+        services = CallServices(clock, self.journal, self.readings, self.orders, self.questions, self.keepers, clients)
         engine = Engine(services, settings, self.leases, self.roster, self.board, registry)
         self.supervisor = Supervisor(engine, database, bus)
         self.events = Recorder()
@@ -124,13 +134,18 @@ class Deck:
 
 @asynccontextmanager
 async def open_deck(
-    database: Database, clock: FakeClock, bus: Bus, *parts: object, settings: DeckSettings | None = None
+    database: Database,
+    clock: FakeClock,
+    bus: Bus,
+    *parts: object,
+    settings: DeckSettings | None = None,
+    clients: Clients | None = None,
 ) -> AsyncIterator[Deck]:
     """Open a deck that knows the daemons and jobs among `parts`; it stops as the service does."""
     registry = Registry()
     registry.take("tests", lambda: list(parts))
     assert not registry.broken, registry.broken
-    deck = Deck(database, clock, bus, registry, settings or DeckSettings())
+    deck = Deck(database, clock, bus, registry, settings or DeckSettings(), clients)
     async with AsyncExitStack() as stack:
         await deck.open(stack)
         yield deck

@@ -13,6 +13,7 @@ class KeyRefused(DaemonError):
     """The key is refused; another one may do."""
 
     code = "ERR_KEY_REFUSED"
+    remedy = "Replace it in vision.api_key or vision.api_keys, and restart."
 
 
 class ParameterRefused(DaemonError):

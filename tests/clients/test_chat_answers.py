@@ -43,7 +43,7 @@ def grafted(values: list[Any]) -> bytes:
     return json.dumps(answer).encode()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.binary(max_size=60)
     | ANYTHING.map(lambda value: json.dumps(value).encode())
@@ -55,7 +55,7 @@ def grafted(values: list[Any]) -> bytes:
 def test_any_answer_is_text_or_an_error_of_ours(body: bytes, status: int) -> None:
     with suppress(BadAnswer):
         said = read_answer(body)
-        assert len(said.text) <= ANSWER_CHARACTERS and (said.failure is not None) == (not said.text)
+        assert len(said.text) <= ANSWER_CHARACTERS and (said.text or said.failure)
         said.text.encode()
     with suppress(BadAnswer):
         assert all(isinstance(name, str) for name in read_models(body))

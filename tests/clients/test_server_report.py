@@ -37,6 +37,7 @@ async def test_each_key_is_tried_and_a_good_one_taken_back() -> None:
         report = await bench.client.check()
         problems = [key.problem.code if key.problem else None for key in report.keys]
         assert report.works and problems == ["ERR_KEY_REFUSED", None]
+        assert [key.problem.remedy for key in report.keys if key.problem and not key.problem.remedy] == []
         assert len(bench.client.findings()) == 1 and not [key for key in KEYS if key in str(report)]
 
         bench.server.keys = set(KEYS)
