@@ -45,9 +45,10 @@ def worker_of(describer: str) -> WorkerSpec:
         memory=None,
         silence=120.0,
         environment=tuple(sorted((_USUAL | passed_on).items())),
-        # A model takes a minute or two to load: a few times a day, and not for a rest between two batches.
+        # A model takes a minute or two to load: a few times a day, and not for the usual rest between two batches. Idle
+        # for longer it gives its gigabytes back, which a batch that waits for memory may be waiting for.
         recycle_requests=1000,
         recycle_seconds=6 * 3600.0,
         recycle_memory=1024 * 1024 * MEBIBYTE,
-        idle_seconds=300.0,
+        idle_seconds=150.0,
     )
