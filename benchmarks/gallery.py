@@ -59,6 +59,11 @@ ALIKE = {
     "what can be chosen": "/api/descriptions/facets",
     "what can be chosen in a folder": "/api/descriptions/facets?folder=/photos",
 }
+EXPORTS = {
+    "all as CSV": "/api/descriptions/export",
+    "all as JSON lines": "/api/descriptions/export?format=jsonl",
+    "a word that all have, as CSV": "/api/descriptions/export?q=photograph",
+}
 
 
 async def pages() -> list[Figure]:
@@ -83,6 +88,18 @@ async def alike() -> list[Figure]:
             figures.append(Figure(f"{what}, the first time", Rounds([taken], " ms")))
             figures.append(Figure(longest, Rounds([turn], " ms"), at_most(SERVER_MOST, " ms")))
             figures.append(Figure("  again", Rounds(warm, " ms"), at_most(SERVER_MOST, " ms")))
+    return figures
+
+
+async def exports() -> list[Figure]:
+    """P20c: all descriptions as a file, and how long nothing else gets its turn meanwhile."""
+    figures = []
+    async with _deck(MANY) as client:
+        for what, path in EXPORTS.items():
+            taken, turn = await _in_turns(client, path)
+            figures.append(Figure(what, Rounds([taken], " ms")))
+            longest = "  longest turn of the event loop meanwhile"
+            figures.append(Figure(longest, Rounds([turn], " ms"), at_most(SERVER_MOST, " ms")))
     return figures
 
 
@@ -227,5 +244,11 @@ BENCHMARKS = [
         "images that look alike, and what can be chosen, among 100,000 descriptions of 80,000 files",
         f"GET in the deck's own process, once cold, then {ROUNDS} rounds; another task asks for its turn; SQLite",
         alike,
+    ),
+    Benchmark(
+        "P20c",
+        "100,000 descriptions as a file",
+        "GET in the deck's own process, once; another task asks for its turn; SQLite",
+        exports,
     ),
 ]

@@ -1,6 +1,7 @@
 """`daemondeck descriptions`: what the photographs show."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -8,7 +9,7 @@ import typer
 
 from daemons.cli.description_filters import choosing
 from daemons.cli.options import options_of
-from daemons.cli.printing import Columns, confirm, note, one_line, show, show_one, stamp
+from daemons.cli.printing import Columns, confirm, note, one_line, say, show, show_one, stamp
 from daemons.cli.switching import segment
 
 app = typer.Typer(help="See the descriptions of photographs, change them, have them made again.", no_args_is_help=True)
@@ -135,6 +136,31 @@ def get_description(context: typer.Context, description_id: Id) -> None:
     options = options_of(context)
     with options.deck() as deck:
         show_one(options, deck.get(f"/descriptions/{segment(description_id)}"), DETAILS, name="id")
+
+
+@app.command("export")
+@choosing
+def export_descriptions(
+    context: typer.Context,
+    format: Annotated[str, typer.Option(help="csv, json, or jsonl: an object a line.")] = "csv",
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="Write there instead of to stdout.")] = None,
+    *,
+    chosen: dict[str, Any],
+) -> None:
+    """Write all descriptions that match as CSV, JSON or JSON lines, the newest first.
+
+    Example: daemondeck descriptions export --folder /photos/2019 --format jsonl --file 2019.jsonl
+    """
+    options = options_of(context)
+    with options.deck() as deck:
+        pieces = deck.stream("/descriptions/export", format=format, **chosen)
+        if file is None:
+            for piece in pieces:
+                say(piece, end="")
+            return
+        with file.open("w", encoding="utf-8", newline="") as target:
+            for piece in pieces:
+                target.write(piece)
 
 
 @app.command("edit")

@@ -67,7 +67,7 @@ async def _csv(jobs: Jobs, chosen: JobFilter) -> AsyncIterator[str]:
     yield ",".join(COLUMNS) + "\r\n"
     async for page in _pages(jobs, chosen):
         text = io.StringIO(newline="")
-        csv.writer(text).writerows([[_cell(value) for value in _row(job)] for job in page])
+        csv.writer(text).writerows([[csv_cell(value) for value in _row(job)] for job in page])
         yield text.getvalue()
 
 
@@ -78,7 +78,7 @@ def _row(job: Job) -> list[Any]:
     return [shown[name] for name in COLUMNS]
 
 
-def _cell(value: Any) -> str:
+def csv_cell(value: Any) -> str:
     """Write a value so that no spreadsheet takes it for a formula."""
     if value is None:
         return ""

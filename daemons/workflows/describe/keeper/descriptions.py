@@ -59,7 +59,8 @@ class Description:
     @classmethod
     def of(cls, row: Row[Any]) -> "Description":
         """Read a row of the table."""
-        known: dict[str, Any] = {name: row._mapping[name] for name in _NAMES}
+        mapping = row._mapping
+        known: dict[str, Any] = {name: mapping[name] for name in _NAMES}
         return cls(**known | {"error": ErrorInfo.from_dict(row.error) if row.error else None})
 
     def as_dict(self) -> dict[str, JsonValue]:
