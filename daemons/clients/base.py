@@ -25,6 +25,7 @@ from daemons.values import JsonValue
 if TYPE_CHECKING:
     import httpx2
 
+LATE = "ERR_ANSWER_LATE"
 MEBIBYTE = 1024 * 1024
 RETRY_MOST = 3600.0
 """The longest wait in seconds that a server may ask for."""
@@ -172,12 +173,10 @@ class HttpClient:
         if timing.is_connecting:
             return self._away(f"no connection within {limits.connect:g} seconds")
         if timing.is_over:
-            return BadAnswer(
-                f"{self.name} did not finish its answer within {limits.total:g} seconds.", code="ERR_ANSWER_LATE"
-            )
+            return BadAnswer(f"{self.name} did not finish its answer within {limits.total:g} seconds.", code=LATE)
         return BadAnswer(
             f"{self.name} fell silent in the middle of its answer for {limits.silence:g} seconds.",
-            code="ERR_ANSWER_LATE",
+            code=LATE,
         )
 
     def _away(self, why: str) -> ServerAway:
@@ -206,6 +205,11 @@ class HttpClient:
                 code="ERR_ANSWER_BROKEN_OFF",
                 may_pass=True,
             ) from error
+
+
+def as_sentence(text: str) -> str:
+    """Return `text` with a full stop, unless it ends as a sentence does."""
+    return text if text.endswith((".", "!", "?", "…")) else text + "."
 
 
 class _Timing:

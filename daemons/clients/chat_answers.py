@@ -51,6 +51,8 @@ def read_answer(body: bytes) -> Said:
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
+    if isinstance(choice, dict) and (failed := _complaint_in({"error": choice.get("error")})):
+        raise BadAnswer(f"it answered with an error: {failed.message}", may_pass=True)
     if not isinstance(choice, dict) or not isinstance(message, dict):
         raise BadAnswer("its answer holds no message", may_pass=True)
     reason = choice.get("finish_reason")
@@ -146,7 +148,8 @@ def _complaint_in(data: dict[str, Any]) -> Complaint | None:
             _text_of(error.get("message")) or "it does not say why",
             _word(error.get("code")) or _word(error.get("type")),
             _word(error.get("param")),
-            is_flagged=error.get("code") in _REFUSING_CODES or (isinstance(inner, dict) and "flagged_input" in inner),
+            is_flagged=_word(error.get("code")) in _REFUSING_CODES
+            or (isinstance(inner, dict) and "flagged_input" in inner),
         )
     if isinstance(error, str) and error:
         return Complaint(error, _word(data.get("code")))

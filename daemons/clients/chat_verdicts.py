@@ -1,5 +1,6 @@
 """What the statuses of an OpenAI-compatible server mean for whoever asked."""
 
+from daemons.clients.base import as_sentence
 from daemons.clients.chat_answers import Complaint
 from daemons.clients.errors import BadAnswer, ModelRefused, ServerAway, ServerBusy, ServerRefuses
 from daemons.errors import DaemonError
@@ -28,7 +29,7 @@ class ParameterRefused(DaemonError):
 
 def verdict(status: int, complaint: Complaint, retry_after: float | None, *, has_key: bool) -> DaemonError:
     """Return what to raise for an answer that is not 200."""
-    said = f"The vision server answered {status}: {complaint.message}"
+    said = as_sentence(f"The vision server answered {status}: {complaint.message}")
     if complaint.is_flagged and 400 <= status < 500:
         return ModelRefused(said)
     if status in (401, 402, 403) or (status == 429 and complaint.code == "insufficient_quota"):

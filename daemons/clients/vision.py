@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Self
 import structlog
 
 from daemons.clients.asking import Answer, Ask
-from daemons.clients.base import HttpClient, Limits, Reply
+from daemons.clients.base import LATE, HttpClient, Limits, Reply, as_sentence
 from daemons.clients.chat_answers import Complaint, Said, read_answer, read_complaint, read_models
 from daemons.clients.chat_verdicts import REFUSED_QUESTION, KeyRefused, ParameterRefused, away, verdict
 from daemons.clients.errors import BadAnswer, ImageRefused, NotConfigured, ServerBusy
@@ -121,7 +121,7 @@ class VisionClient:
             said = f"it answered {reply.status}: {read_complaint(reply.body).message}"
         except BadAnswer as error:
             said = error.message
-        raise BadAnswer(f"The vision server: {self._http.told(said)}.")
+        raise BadAnswer(as_sentence(f"The vision server: {self._http.told(said)}"))
 
     def findings(self) -> list[Finding]:
         """Return what a person should know of: the keys that are set aside."""
@@ -140,13 +140,15 @@ class VisionClient:
 
     # One picture.
 
-    async def _ask(self, jpeg: bytes, ask: Ask, model: str, tell: Tell) -> tuple[Said, float]:
+    async def _ask(
+        self, jpeg: bytes, ask: Ask, model: str, tell: Tell, *, warm_up: float | None = None
+    ) -> tuple[Said, float]:
         """Return what is said of the picture, and in how many seconds. Raises ServerAway or BadAnswer."""
         tries = 0
         while True:
             loan = await self.keys.lend(_expected_tokens(ask), partial(_tell_wait, tell))
             try:
-                said, seconds = await self.ask_once(jpeg, ask, model, loan.key, tell=tell)
+                said, seconds = await self.ask_once(jpeg, ask, model, loan.key, tell=tell, warm_up=warm_up)
             except (KeyRefused, ParameterRefused):
                 continue  # The next key, or without the parameter: neither comes twice.
             except ServerBusy as busy:
@@ -201,7 +203,8 @@ class VisionClient:
             try:
                 return read_answer(reply.body)
             except BadAnswer as error:
-                raise BadAnswer(f"The vision server: {self._http.told(error.message)}.", may_pass=True) from None
+                said = as_sentence(f"The vision server: {self._http.told(error.message)}")
+                raise BadAnswer(said, may_pass=True) from None
         complaint = read_complaint(reply.body)
         told = Complaint(
             self._http.told(complaint.message),
@@ -227,10 +230,12 @@ class VisionClient:
 
     async def _find_out(self, doubt: BadAnswer, ask: Ask, model: str) -> NoReturn:
         """Tell whose fault a bad answer is: a server that answers for a tiny picture is well."""
+        # Who was late has had the time to load the model.
+        warm_up = 0.0 if doubt.error_code == LATE else None
         async with self._probing:
             try:
                 probe = Ask(PROBE.prompt, PROBE.max_tokens, ask.temperature, max(ask.timeout, SECONDS))
-                await self._ask(await asyncio.to_thread(tiny_picture), probe, model, _untold)
+                await self._ask(await asyncio.to_thread(tiny_picture), probe, model, _untold, warm_up=warm_up)
             except BadAnswer as same:
                 raise away(same) from doubt
         raise ImageRefused(

@@ -52,6 +52,7 @@ def grafted(values: list[Any]) -> bytes:
 )
 @example(b'{"choices":' * 50_000, 500)
 @example(b"9" * 5000, 400)
+@example(b'{"error": {"code": ["x"], "metadata": [], "message": {}}}', 403)
 def test_any_answer_is_text_or_an_error_of_ours(body: bytes, status: int) -> None:
     with suppress(BadAnswer):
         said = read_answer(body)

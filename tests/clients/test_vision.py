@@ -33,6 +33,10 @@ FAULTS: dict[str, tuple[Step, str]] = {
     "502 with a page": (answers(502, PAGE), "ERR_SERVER_FAILED"),
     "504": (answers(504), "ERR_SERVER_FAILED"),
     "an error that is no error": (answers(200, {"error": "model crashed"}), "ERR_BAD_ANSWER"),
+    "an error of the choice": (
+        answers(200, {"choices": [{"error": {"message": "overloaded"}, "message": {"content": ""}}]}),
+        "ERR_BAD_ANSWER",
+    ),
     "a page": (answers(200, PAGE), "ERR_BAD_ANSWER"),
     "nothing": (answers(200), "ERR_BAD_ANSWER"),
     "truncated": (answers(200, b'{"choices": [{"message": {"content": "A re'), "ERR_BAD_ANSWER"),
@@ -297,7 +301,7 @@ async def test_once_loaded_a_model_has_the_time_of_the_question() -> None:
         await until(lambda: bench.server.at_work == 1)
 
         await bench.clock.advance(ASK.timeout)
-        # The server is asked for a tiny picture now, and is silent about that too.
+        # The server is asked about a tiny picture now, and is silent about that too.
         await until(lambda: len(bench.server.questions) == 3 and bench.server.at_work == 1)
         await bench.clock.advance(60)
 
