@@ -53,7 +53,8 @@ from web.pages import activity as activity_pages
 from web.pages import all_daemons, appearance, daemon_metrics, daemon_settings, people, signin, welcome
 from web.pages import daemon as daemon_page
 from web.pages import daemons as daemon_pages
-from web.pages import describe as describe_pages
+from web.pages import description as description_page
+from web.pages import gallery as gallery_pages
 from web.pages import inbox as inbox_pages
 from web.pages import job as job_pages
 from web.pages import jobs as job_list_pages
@@ -121,7 +122,8 @@ PAGES: list[BaseRoute] = [
     *job_pages.ROUTES,
     *schedule_pages.ROUTES,
     *notification_pages.ROUTES,
-    *describe_pages.ROUTES,
+    *gallery_pages.ROUTES,
+    *description_page.ROUTES,
     *inbox_pages.ROUTES,
     *activity_pages.ROUTES,
     *system_pages.ROUTES,

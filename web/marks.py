@@ -67,6 +67,7 @@ _VALUES = frozenset(
         *(N_("backoff"), N_("on"), N_("off"), N_("wanted"), N_("state"), N_("job"), N_("error")),
         *(N_("sent"), N_("dropped"), N_("open"), N_("answered"), N_("taken"), N_("expired"), N_("withdrawn")),
         *(N_("viewer"), N_("operator"), N_("admin"), N_("done"), N_("refused"), N_("crashed"), N_("released")),
+        *(N_("describer"), N_("copy"), N_("hand"), N_("import")),
         *(N_("ran"), N_("missed"), N_("skipped"), N_("waiting"), N_("unknown"), N_("all"), N_("silent")),
     )
 )

@@ -65,14 +65,19 @@ class NoBody(Body):
     """Calls that need no body; an empty object will do."""
 
 
-def read_query(connection: HTTPConnection, model: type[Q]) -> Q:
-    """Return the query as `model`. Raises Invalid for a name that is unknown, given twice or badly valued."""
+def read_query(connection: HTTPConnection, model: type[Q], *, from_form: bool = False) -> Q:
+    """Return the query as `model`. Raises Invalid for a name that is unknown, given twice or badly valued.
+
+    `from_form`: what is empty was not filled in, and counts as not given.
+    """
     given: dict[str, str] = {}
     for name, value in connection.query_params.multi_items():
         if name in given:
             raise Invalid(f"{name} is given twice.")
         given[name] = value
-    return _validate(model, given, "parameter")
+    if from_form:
+        given = {name: value for name, value in given.items() if value}
+    return parse_model(model, given, "parameter")
 
 
 async def read_body(request: Request, model: type[B]) -> B:
@@ -82,13 +87,13 @@ async def read_body(request: Request, model: type[B]) -> B:
     if kind and kind != "application/json":
         raise WrongType(f"The body has to be JSON, not {kind[:100]}.")
     if not body:
-        return _validate(model, {}, "field")
+        return parse_model(model, {}, "field")
     if not kind:
         raise WrongType()
     value = parse_json(body)
     if not isinstance(value, dict):
         raise Invalid("The body has to be a JSON object.", code="ERR_INVALID_JSON")
-    return _validate(model, value, "field")
+    return parse_model(model, value, "field")
 
 
 async def read_form(request: Request, *, names: Iterable[str]) -> dict[str, str]:
@@ -169,7 +174,8 @@ def _bad_json(reason: str) -> Invalid:
 M = TypeVar("M", bound=BaseModel)
 
 
-def _validate(model: type[M], values: Mapping[str, Any], noun: str) -> M:
+def parse_model(model: type[M], values: Mapping[str, Any], noun: str = "field") -> M:
+    """Return `values` as `model`. Raises Invalid naming what is wrong."""
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:

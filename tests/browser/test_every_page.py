@@ -33,6 +33,7 @@ EXAMPLES = {
     "/daemons/{name}/settings": ["describe-holiday"],
     "/jobs/{id}": ["{parent}", "{gated}"],
     "/operations/{id}": ["{operation}"],
+    "/descriptions/{id}": ["{described}", "{broken}"],
     "/inbox/{id}": ["{question}"],
     "/types/{type}": ["demo"],
     "/daemons/{name}/remove": ["describe-holiday", "demo"],
@@ -45,6 +46,7 @@ EXAMPLES = {
 """What stands for the parameter of a path, and of those below it, where the showcase has it."""
 VARIANTS = {
     "/jobs": ["?q=nothing-is-called-this", "?q=state:failed+type:doomed"],
+    "/descriptions": ["?view=list", "?state=failed&view=grid", "?q=nothing&colour=teal"],
     "/welcome": ["?step=2", "?step=3"],
     "/signin": ["?code=abc"],
 }
@@ -94,7 +96,10 @@ def ids(deck: Deck) -> dict[str, str]:
         continue
     jobs = {job["type"]: job["id"] for job in deck.call("GET", "/api/jobs")["items"]}
     bulk = deck.call("POST", "/api/jobs/bulk", {"action": "retry", "q": "state:cancelled"})
-    return {**jobs, "question": questions[0]["id"], "operation": bulk["id"]}
+    described = {one["state"]: one["id"] for one in deck.call("GET", "/api/descriptions?limit=100")["items"]}
+    deck.call("PATCH", f"/api/descriptions/{described['done']}", {"description": "Snow below a blue sky."})
+    seen = {"described": described["done"], "broken": described["failed"]}
+    return {**jobs, **seen, "question": questions[0]["id"], "operation": bulk["id"]}
 
 
 @pytest.mark.parametrize("address", addresses())

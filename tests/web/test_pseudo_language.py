@@ -18,9 +18,11 @@ from babel.messages.pofile import read_po
 from starlette.routing import Route
 
 from daemons.access import Role
+from daemons.errors import ErrorInfo
 from daemons.notices import Outcome
 from daemons.service import Service
 from daemons.states import DaemonState, Desired, JobState, LogLevel
+from daemons.workflows.describe.keeper import FileStamp, Finding, Way, record
 from web import words
 from web.app import CALLS, PAGES
 
@@ -35,16 +37,28 @@ PARAMETERS = {
     "/jobs/{id}": ["{echo}", "{wait}", "{ask}", "{failed}", "{late}"],
     "/operations/{id}": ["{operation}"],
     "/inbox/{id}": ["{question}"],
+    "/descriptions/{id}": ["{described}", "{broken}"],
 }
 VARIANTS = {
     "/daemons": ["", "/talker?at=2026-01-01T00:00:00"],
     "/jobs": ["", "?q=", "?q=nothing-is-called-this", "?q=state:failed+type:echo"],
     "/activity": ["", "?kind=refused"],
-    "/descriptions": ["", "?q=nothing"],
+    "/descriptions": ["", "?q=nothing&colour=teal&edited=true&finish=length&gone=all"],
     "/welcome": ["", "?step=2", "?step=3"],
     "/signin": ["", "?code=abc"],
     "/system/audit": ["", "?who=nobody"],
 }
+FACTS = {
+    "taken_at": "2021-05-03T14:03:22", "camera": "Canon EOS 80D", "lens": "EF 50mm", "exposure_seconds": 0.004,
+    "aperture": 2.8, "iso": 200, "focal_length": 50,
+    "coordinates": {"latitude": 1.5, "longitude": -2.5}, "format": "GIF",
+    "width": 800, "height": 600, "frames": 3, "perceptual_hash": "0123456789abcdef",
+    "palette": [{"name": "teal", "hex": "#008080", "share": 0.7}],
+}  # fmt: skip
+WAY = Way(b"/photos", "local", "tiny")
+SEEN = Finding(FileStamp(b"a.gif", 1, 1), 2.5, "0" * 64, FACTS, "A hill.")
+DAMAGED = ErrorInfo("ERR_IMAGE_DAMAGED", "It is damaged.", None, "Copy it.")
+BROKEN = Finding(FileStamp(b"b.gif", 1, 1), 0.1, error=DAMAGED)
 SPOKEN = ("aria-label", "alt", "title", "placeholder", "data-say", "data-one", "data-many", "data-none", "data-gone")
 CODE = {"code", "pre", "kbd", "time", "script", "style", "textarea"}
 CODE_CLASSES = {"code", "path"}
@@ -66,7 +80,10 @@ CODES = re.compile(
 )
 """Ids, names of files, times."""
 OPEN, SHUT = "⟦", "⟧"
-NO_WORDS = {"Daemondeck", "UTC", "GB", "MB", "kB", "min", "ms", "MiB", "CSV", "JSON", "API", "SQLite", "PostgreSQL"}
+NO_WORDS = {
+    *("Daemondeck", "UTC", "GB", "MB", "kB", "min", "ms", "mm", "MiB", "CSV", "JSON", "API", "SHA", "ISO"),
+    *("SQLite", "PostgreSQL"),
+}
 
 
 class Pseudo(NullTranslations):
@@ -171,6 +188,11 @@ async def stage(program: httpx2.AsyncClient, service: Service) -> dict[str, str]
             continue  # a call gives the job its turn
     await service.orders.wait(jobs["failed"])
     operation = await call("POST", "/jobs/bulk", {"action": "retry", "q": "state:cancelled"})
+    for finding in (SEEN, BROKEN):
+        await service.database.write(lambda tx, finding=finding: record(tx, WAY, finding, "a-job"))
+    found = {one["state"]: one["id"] for one in (await call("GET", "/descriptions"))["items"]}
+    jobs |= {"described": found["done"], "broken": found["failed"]}
+    await call("PATCH", f"/descriptions/{jobs['described']}", {"description": "Snow."})
     return {**jobs, "question": questions[0]["id"], "operation": operation["id"]}
 
 
@@ -193,6 +215,7 @@ async def data_of(program: httpx2.AsyncClient, ids: dict[str, str]) -> set[str]:
         call.path for call in CALLS if call.method == "GET" and "{" not in call.path and "openapi" not in call.path
     ]
     paths += [f"/api/jobs/{ids[name]}" for name in ("echo", "wait", "ask", "late", "failed")]
+    paths += [f"/api/descriptions/{ids[name]}" for name in ("described", "broken")]
     paths += [
         f"/api/daemons/{name}/{part}" for name in ("talker", "grumbler") for part in ("logs", "history", "errors")
     ]

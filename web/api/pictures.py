@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 from starlette.requests import Request
@@ -34,6 +34,7 @@ class ThumbnailQuery(Query):
     """Which bytes are meant."""
 
     v: str | None = Field(None, max_length=64, description="The beginning of its hash.")
+    size: Literal["small", "large"] = Field("small", description="Fit for a card, or for the whole of a page.")
 
 
 class ImageQuery(Query):
@@ -44,7 +45,8 @@ class ImageQuery(Query):
 
 async def get_thumbnail(request: Request, query: ThumbnailQuery) -> Response:
     try:
-        found = await _unless_left(request, keeper_of(request).pictures.thumbnail(request.path_params["id"]))
+        size = Size.LARGE if query.size == "large" else Size.THUMBNAIL
+        found = await _unless_left(request, keeper_of(request).pictures.thumbnail(request.path_params["id"], size))
     except DaemonError:
         if not _wants_only_images(request):
             raise

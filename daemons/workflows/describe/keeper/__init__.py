@@ -13,15 +13,17 @@ from daemons.findings import Finding as HealthFinding
 from daemons.items import FailedItem, ItemStatistics
 from daemons.values import Page
 from daemons.workflow import JobOrder, KeeperTools
+from daemons.workflows.describe.colours import COLOURS
 from daemons.workflows.describe.keeper.descriptions import Description, UnknownDescription, unknown_description
 from daemons.workflows.describe.keeper.editing import DESCRIPTION_CHARACTERS, StaleDescription, edit, restore
-from daemons.workflows.describe.keeper.facets import FacetCounts, Facets
+from daemons.workflows.describe.keeper.facets import Facet, FacetCounts, Facets
 from daemons.workflows.describe.keeper.figures import statistics_of
 from daemons.workflows.describe.keeper.filters import FINISHES, GONE, STATES, DescriptionFilter, conditions_of
 from daemons.workflows.describe.keeper.findings import ORIGINS, FileStamp, Finding, FolderOptions, Way
 from daemons.workflows.describe.keeper.folder import FolderRecords, of_options
 from daemons.workflows.describe.keeper.history import DescriptionDetail, detail_of
 from daemons.workflows.describe.keeper.likeness import GROUP_DISTANCE_MOST
+from daemons.workflows.describe.keeper.neighbours import Neighbours, neighbours_of
 from daemons.workflows.describe.keeper.pictures import Pictures
 from daemons.workflows.describe.keeper.recording import clean_path, keep_version, mark_gone, record, restamp
 from daemons.workflows.describe.keeper.redoing import Again, Redo, redo
@@ -36,6 +38,7 @@ LIMIT_MOST = 500
 _ASKED_AT_ONCE = 500
 
 __all__ = [
+    "COLOURS",
     "DESCRIPTION_CHARACTERS",
     "DISTANCE",
     "DISTANCE_MOST",
@@ -51,11 +54,13 @@ __all__ = [
     "DescriptionDetail",
     "DescriptionFilter",
     "DescriptionKeeper",
+    "Facet",
     "Facets",
     "FileStamp",
     "Finding",
     "FolderRecords",
     "Group",
+    "Neighbours",
     "Original",
     "Pictures",
     "Redo",
@@ -148,6 +153,11 @@ class DescriptionKeeper:
     async def detail(self, description_id: str) -> DescriptionDetail:
         """Return one description with what it said before and what others say. Raises UnknownDescription."""
         return await detail_of(self._database, description_id)
+
+    async def neighbours(self, description: Description, chosen: DescriptionFilter) -> Neighbours:
+        """Return which descriptions stand beside one in the list of those chosen. Raises as `list`."""
+        conditions = tuple(conditions_of(chosen, is_sqlite=self._database.is_sqlite))
+        return await neighbours_of(self._database, description.number, conditions)
 
     async def edit(self, description_id: str, text: str, *, who: str, revision: int | None = None) -> Description:
         """Let a person say what a file shows. Raises UnknownDescription, StaleDescription, Invalid."""
