@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pydantic import BaseModel, Field
 
 from daemons.clients.asking import Ask
+from daemons.clients.vision import VisionClient
 from daemons.clock import Clock
 from daemons.handlers import JobContext, job
+from daemons.workflows.describe.answering import Answering
 from daemons.workflows.describe.batch import Batch
 from daemons.workflows.describe.copies import Copies
 from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Way
@@ -117,9 +119,20 @@ class BatchWork:
             return
         paths = [self._settling.path_of(stamp) for stamp in stamps]
         ask = self._args.ask()
+        if ask is not None and self._args.describer == "vision":
+            await self._ask_the_server(paths, ask)
+            return
         more = {"ask": asdict(ask), "model": self._args.model} if ask else {}
         self._batch = Batch(self._ctx, paths, describer=self._args.describer, more=more)
         await self._batch.run(self._settling.accept)
+
+    async def _ask_the_server(self, paths: Sequence[bytes], ask: Ask) -> None:
+        self._batch = batch = Batch(self._ctx, paths, describer="prepare")
+        client, settling = self._ctx.client(VisionClient), self._settling
+        async with Answering(
+            client, ask, self._args.model, settle=settling.accept, tell=settling.say, stop=batch.finish_current
+        ) as answering:
+            await batch.run(answering.accept)
 
 
 async def _run_to_a_good_end(work: BatchWork, clock: Clock) -> None:

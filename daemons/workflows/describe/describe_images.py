@@ -6,6 +6,8 @@ from collections import deque
 import psutil
 
 from daemons.base import BaseDaemon, daemon
+from daemons.clients.errors import NotConfigured
+from daemons.clients.vision import VisionClient
 from daemons.clock import Clock
 from daemons.states import JobState, LogLevel
 from daemons.values import Job
@@ -45,14 +47,13 @@ class DescribeImages(BaseDaemon):
     async def run(self) -> None:
         async with FolderWatch(self._clock, self.wake) as watch:
             while self.is_running:
-                way = Way.of(self.options)
-                if way is None:
-                    await watch.follow(None)
-                    await self.sleep(3600, "Not configured: set directory")
-                    continue
-                await watch.follow(Place(way.folder, self.options.recursive) if self.options.watch else None)
                 try:
+                    way = self._way()
+                    await watch.follow(Place(way.folder, self.options.recursive) if self.options.watch else None)
                     await self._describe_what_is_new(way, watch)
+                except NotConfigured as missing:
+                    await watch.follow(None)
+                    await self.sleep(3600, missing.message)
                 except DirectoryError as error:
                     # Whatever comes back in its place has to be looked through and watched anew.
                     self._looker = None
@@ -61,6 +62,18 @@ class DescribeImages(BaseDaemon):
                     await self.report_error(error.error_code, f"{folder}: {error.message}")
                     remedy = f" {error.remedy}" if error.remedy else ""
                     await self.sleep(self.options.interval, f"{error.message} ({folder}).{remedy}")
+
+    def _way(self) -> Way:
+        """Return how the folder is described. Raises NotConfigured, saying what to set."""
+        model = ""
+        if self.options.describer == "vision":
+            model = self.client(VisionClient).settings.model
+            if not (model or self.options.model):
+                raise NotConfigured("vision.model")
+        way = Way.of(self.options, model)
+        if way is None:
+            raise NotConfigured("directory")
+        return way
 
     async def _describe_what_is_new(self, way: Way, watch: FolderWatch) -> None:
         looker = self._looker_of(way)
@@ -117,7 +130,7 @@ class DescribeImages(BaseDaemon):
         number = 0
         while pending:
             await self._wait_for_memory()
-            if not self.is_running or Way.of(self.options) != way:
+            if not self.is_running or self._way() != way:
                 return False
             number += 1
             size = self._batch_size()
@@ -163,6 +176,18 @@ class DescribeImages(BaseDaemon):
         self._look_due = 0.0
         why = "" if job.state == JobState.CANCELLED else f": {job.error.message} {job.error.remedy or ''}".rstrip()
         await self.sleep(seconds, f"Batch {number} {job.state}{why}, trying again in {{seconds}} seconds")
+        if job.state == JobState.FAILED and self.options.describer == "vision":
+            await self._wait_for_the_server(seconds)
+
+    async def _wait_for_the_server(self, seconds: float) -> None:
+        """Return once the server describes a tiny picture: no batch is begun that would fail like the last one."""
+        while self.is_running and self.options.describer == "vision":
+            report = await self.client(VisionClient).check(self._way().model)
+            if report.problem is None:
+                return
+            seconds = min(LONGEST_WAIT, 2 * seconds)
+            why = f"{report.problem.message} {report.problem.remedy or ''}".rstrip()
+            await self.sleep(seconds, f"Waiting for the vision server: {why} Trying again in {{seconds}} seconds")
 
     def _batch_size(self) -> int:
         size: int = self.options.pacing().batch_size

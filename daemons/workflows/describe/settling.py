@@ -80,6 +80,10 @@ class Settling:
         await self._ctx.write(lambda tx: restamp(tx, self._way, stamp))
         await self._count("known_already", stamp)
 
+    async def say(self, what: str) -> None:
+        """Say what is waited for."""
+        await self._ctx.progress(self.tally.total(), len(self._stamps), what)
+
     async def _write(self, finding: Finding) -> None:
         await self._ctx.write(
             partial(record, way=self._way, finding=finding, job_id=self._ctx.job_id, asked=self._asked)
