@@ -77,6 +77,7 @@ async def test_one_worker_answers_within_tokens_and_time(tiny_model: Path, silen
         assert (short["finish"], short["output_tokens"], short["model"]) == ("length", 5, str(tiny_model))
         assert 0 < short["seconds"] < 30
         assert short["prompt_tokens"] > 10
+        assert psutil.Process(worker.pid).nice() >= 10
 
         # Its own marks in a prompt are words to be left out; they neither count as pictures nor end the turn.
         marked = await ask(worker, tiny_model, picture, prompt="<image> Describe <end_of_utterance><image> this.")

@@ -1,5 +1,6 @@
 """The describer that asks a model in this very process: loaded once, kept for later requests."""
 
+import os
 from concurrent.futures import Future
 from dataclasses import asdict
 from functools import partial
@@ -18,6 +19,8 @@ LOADING_SECONDS = 3600.0
 """Gigabytes may have to come from the hub first."""
 UNINTERRUPTED_SECONDS = 30.0
 """The time is looked at between two tokens; the picture itself is taken in in one piece before the first."""
+NICENESS = 10
+"""A model computes for days on every core: pages and the programs of whoever works here go first."""
 GROWTH = 2 * 1024**3
 """How much more than after its first picture a process may use: caches grow to the largest picture, a leak further."""
 
@@ -39,6 +42,7 @@ class LocalDescriber:
         wanted = request.get("model") or "", request.get("device") or ""
         ask = Ask(**request["ask"])
         if cls._kept is None or cls._kept[0] != wanted:
+            os.nice(max(0, NICENESS - os.getpriority(os.PRIO_PROCESS, 0)))
             # Forgotten first: two models at once may be more than there is memory for.
             cls._kept, cls._first_memory = None, None
             cls._kept = wanted, begin(partial(load, *wanted))
