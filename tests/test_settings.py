@@ -309,7 +309,7 @@ def test_the_address_of_a_vision_server_may_be_written_in_several_ways(given: st
         ("api_key", "canary\r\nX-Evil: 1"),
         ("api_keys", "good,canary with spaces"),
         ("concurrency", "0"),
-        ("timeout", "inf"),
+        ("warm_up", "inf"),
         ("colour", "blue"),
     ],
 )

@@ -11,6 +11,7 @@ import asyncio
 import random
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -26,6 +27,7 @@ from daemons.clients.rates import Key, Keys
 from daemons.clients.server_report import PROBE, SECONDS, ServerReport, examine
 from daemons.clients.tiny_picture import tiny_picture
 from daemons.clock import Clock
+from daemons.errors import DaemonError
 from daemons.findings import Finding
 from daemons.settings.vision import VisionSettings
 from daemons.tasks import beside
@@ -244,8 +246,10 @@ class VisionClient:
 
     async def _tell_slow(self, tell: Tell, model: str, is_warm: bool) -> None:
         await self._clock.sleep(SLOW_SECONDS)
-        if not is_warm:
-            await tell(f"Waiting for the vision server to load the model {model}")
+        # Whoever cannot hear it now (its job may have been lost) learns why from its next own call.
+        with suppress(DaemonError):
+            if not is_warm:
+                await tell(f"Waiting for the vision server to load the model {model}")
 
 
 async def _tell_wait(tell: Tell, seconds: float) -> None:

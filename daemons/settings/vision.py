@@ -65,9 +65,11 @@ class VisionSettings(BaseModel):
     concurrency: int = Field(2, ge=1, le=100, description="Pictures the server is given at once, by all jobs together.")
     requests_per_minute: int = Field(0, ge=0, description="Requests a minute that each key allows; 0: any number.")
     tokens_per_minute: int = Field(0, ge=0, description="Tokens a minute that each key allows; 0: any number.")
-    timeout: float = Field(120.0, gt=0, le=86_400, description="Seconds one answer may take where a daemon says none.")
     warm_up: float = Field(
-        600.0, ge=0, le=86_400, description="Seconds the first answer may take, while the server loads the model."
+        600.0,
+        ge=0,
+        le=86_400,
+        description="Seconds the first answer may take, while the server loads the model; for others a daemon says.",
     )
 
     def keys(self) -> list[str]:
