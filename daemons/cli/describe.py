@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from daemons.cli.describe_import import import_descriptions
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import options_of
 
@@ -27,6 +28,9 @@ class FolderFirst(typer.core.TyperGroup):
 app = typer.Typer(cls=FolderFirst, help="Describe the images of a folder, and follow it.")
 
 
+app.command("import")(import_descriptions)
+
+
 @app.command(FOLDER, hidden=True)
 def describe_folder(
     context: typer.Context,
@@ -48,6 +52,8 @@ def describe_folder(
     Options that are given stay with the folder's daemon; the others are as they were. With a running deck the work is
     its own: Ctrl-C only ends looking on. Without one it runs here: Ctrl-C finishes the image in hand and ends, again
     ends at once; the same command goes on where it stopped.
+
+    `daemondeck describe import` takes over what older scripts described. A folder of that name is given as ./import.
 
     Exit code 0 when all are described, 1 when some failed, 130 when it was interrupted.
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 TYPE = "describe_images"
 WORKFLOW = "describe"
 NAME_CHARACTERS = 63
+RESTS_MOST = 30
+"""Rests after which work is over, although files are found that nothing is known of: a second or two each."""
 
 
 def readable_folder(text: str) -> Path:
@@ -41,13 +43,15 @@ async def describe_folder(service: "Service", directory: Path) -> DaemonRow:
     return await service.roster.start(row.name, reason="serve --describe")
 
 
-async def folder_daemon(service: "Service", directory: Path, configuration: Mapping[str, Any]) -> DaemonRow:
-    """Return the daemon that describes `directory`, made if there is none, with these options beside those it has."""
+async def folder_daemon(
+    service: "Service", directory: Path, configuration: Mapping[str, Any], new: Mapping[str, Any] | None = None
+) -> DaemonRow:
+    """Return the daemon that describes `directory` with these options; made with the `new` ones if there is none."""
     rows, named = await service.roster.rows(), str(directory)
     mine = next((row for row in rows if row.type == TYPE and row.configuration.get("directory") == named), None)
     if mine is None:
         name = free_name(directory, {row.name for row in rows})
-        return await service.add_daemon(TYPE, name, {"directory": named, **configuration})
+        return await service.add_daemon(TYPE, name, {"directory": named, **(new or configuration)})
     if mine.enabled and not configuration:
         return mine
     return await service.edit_daemon(mine.name, enabled=True, configuration={**mine.configuration, **configuration})
@@ -62,11 +66,27 @@ def free_name(directory: Path, taken: Iterable[str]) -> str:
     return next(name for name in names if name not in known)
 
 
-def is_complete(daemon: Mapping[str, Any], slept_until: str | None) -> bool:
-    """Whether a daemon has looked through its folder since it slept until then, and found nothing left to do."""
-    far = daemon["progress"] or {}
-    rests = daemon["state"] == "running" and daemon["next_wake_at"] not in (None, slept_until)
-    return bool(rests and far.get("total") is not None and far["done"] >= far["total"])
+class EndOfWork:
+    """Finds out when a daemon that slept until `slept_until` has described all there is."""
+
+    def __init__(self, slept_until: str | None = None) -> None:
+        self._slept_until = slept_until
+        self._rests = 0
+
+    def may_be(self, daemon: Mapping[str, Any]) -> bool:
+        """Whether it has looked through its folder since, rests, and has nothing at hand: worth a closer look."""
+        far = daemon["progress"] or {}
+        rests = daemon["state"] == "running" and daemon["next_wake_at"] not in (None, self._slept_until)
+        if not rests or far.get("total") is None or far["done"] < far["total"]:
+            return False
+        self._slept_until = daemon["next_wake_at"]
+        self._rests += 1
+        return True
+
+    def is_here(self, daemon: Mapping[str, Any], items: Mapping[str, Any] | None) -> bool:
+        """Whether as much is settled as there is; a file that is still written to is waited for, not for ever."""
+        settled = items["done"] + items["failed"] if items else 0
+        return bool(settled >= daemon["progress"]["total"] or self._rests >= RESTS_MOST)
 
 
 def _is_text(text: str) -> bool:

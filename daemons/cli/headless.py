@@ -4,13 +4,13 @@ settings ─▶ signals ─▶ service, alone ─▶ the folder's daemon ─▶ 
 """
 
 import asyncio
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemons.cli import importing
-from daemons.cli.describing import WORKFLOW, folder_daemon, is_complete, readable_folder
+from daemons.cli.describing import WORKFLOW, EndOfWork, folder_daemon, readable_folder
 from daemons.cli.exits import Exit
 from daemons.cli.options import Options
 from daemons.cli.records import plain
@@ -25,6 +25,7 @@ from daemons.values import DaemonRow
 
 if TYPE_CHECKING:
     from daemons.service import Service
+    from daemons.workflows.describe.old_files import Old
 
 LOOK_SECONDS = 0.25
 IN_HAND_SECONDS = 30.0
@@ -44,6 +45,40 @@ def describe_here(options: Options, directory: str, configuration: Mapping[str, 
     with StopSignals(clock, seconds=END_SECONDS, code=Exit.INTERRUPTED) as signals:
         end = asyncio.run(_describe(options, clock, signals, folder, configuration))
         return end.tell(options)
+
+
+async def bring_in_here(
+    options: Options,
+    folder: Path,
+    chosen: Mapping[str, Any],
+    new: Mapping[str, Any],
+    items: Sequence["Old"],
+    at: datetime,
+) -> Item:
+    """Take over what older scripts described of the folder, without a deck; return what became of it."""
+    with importing():
+        from daemons.alone import Alone
+        from daemons.service import open_service
+        from daemons.workflows.describe.keeper import Brought, DescriptionKeeper
+
+    options.settings.make_data_dir()
+    async with open_service(options.settings, alone=Alone(WORKFLOW)) as service:
+        row = await folder_daemon(service, folder, chosen, new)
+        known = service.things.keeper_of(row)
+        assert known is not None and isinstance(known[0], DescriptionKeeper)
+        brought = [
+            Brought(
+                one.path,
+                one.description,
+                one.error,
+                one.seconds,
+                one.finish,
+                one.prompt_tokens,
+                one.output_tokens,
+            )
+            for one in items
+        ]
+        return {"name": row.name, **(await known[0].take_in(known[1], brought, at)).as_dict()}
 
 
 async def _describe(
@@ -73,10 +108,11 @@ async def _describe(
 
 async def _follow(service: "Service", name: str, stop: asyncio.Event, lines: RunLines) -> str:
     """Return how it ended: "complete", "stopped" or "failed"."""
+    end, row = EndOfWork(), service.board.get(name).row
     while not await service.clock.wait(stop, LOOK_SECONDS):
         daemon = plain(service.board.get(name).as_dict())
         lines.hear(daemon)
-        if is_complete(daemon, None):
+        if end.may_be(daemon) and end.is_here(daemon, await _items(service, row)):
             return "complete"
         if has_failed(daemon) and daemon["state"] != "backoff":
             return "failed"
@@ -94,8 +130,11 @@ async def _finish_in_hand(service: "Service", name: str) -> None:
 
 
 async def _end(service: "Service", row: DaemonRow, state: str) -> RunEnd:
-    since = service.clock.now() - RATED_OVER
-    items = await service.things.statistics(row, since)
     groups = [plain(group.as_dict()) for group in await service.failures.groups(row)]
     daemon = plain(service.board.get(row.name).as_dict())
-    return RunEnd(state, daemon, plain(items.as_dict()) if items else None, groups)
+    return RunEnd(state, daemon, await _items(service, row), groups)
+
+
+async def _items(service: "Service", row: DaemonRow) -> Item | None:
+    items = await service.things.statistics(row, service.clock.now() - RATED_OVER)
+    return plain(items.as_dict()) if items else None

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from daemons.cli.deck import LOST, Deck
-from daemons.cli.describing import TYPE, free_name, is_complete, readable_folder
+from daemons.cli.describing import TYPE, EndOfWork, free_name, readable_folder
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options
 from daemons.cli.run_end import RunEnd
@@ -25,7 +25,7 @@ Item = dict[str, Any]
 def describe_there(options: Options, directory: str, configuration: Mapping[str, Any]) -> Exit:
     """Have the running deck describe the folder and look on; return the exit code."""
     with options.deck() as deck:
-        before = _folder_daemon(deck, _folder(options, directory), configuration)
+        before = daemon_there(deck, folder_there(options, directory), configuration)
         place = f"/daemons/{segment(before['name'])}"
         state, daemon = asyncio.run(_follow(options, deck, before))
         items = deck.get(f"{place}/statistics")["items"]
@@ -33,7 +33,7 @@ def describe_there(options: Options, directory: str, configuration: Mapping[str,
     return end.tell(options)
 
 
-def _folder(options: Options, directory: str) -> Path:
+def folder_there(options: Options, directory: str) -> Path:
     """Return the folder as the deck sees it: on another machine only that one knows what is there."""
     is_here = options.server is None or is_loopback(urlsplit(options.server).hostname or "")
     if is_here:
@@ -45,13 +45,15 @@ def _folder(options: Options, directory: str) -> Path:
     return Path(directory)
 
 
-def _folder_daemon(deck: Deck, folder: Path, configuration: Mapping[str, Any]) -> Item:
-    """Return the folder's daemon, made if there is none and with these options, as it was before it is started."""
+def daemon_there(
+    deck: Deck, folder: Path, configuration: Mapping[str, Any], new: Mapping[str, Any] | None = None
+) -> Item:
+    """Return the folder's daemon with these options; made with the `new` ones if there is none."""
     daemons = deck.pages("/daemons", 10_000)
     found = next((one for one in daemons if one["type"] == TYPE and _directory(one) == str(folder)), None)
     if found is None:
         name = free_name(folder, [one["name"] for one in daemons])
-        body = {"type": TYPE, "name": name, "configuration": {"directory": str(folder), **configuration}}
+        body = {"type": TYPE, "name": name, "configuration": {"directory": str(folder), **(new or configuration)}}
         made: Item = deck.post("/daemons", body)
         return made
     changed = {**found["configuration"], **configuration}
@@ -90,7 +92,7 @@ async def _follow(options: Options, deck: Deck, before: Item) -> tuple[str, Item
 
 
 async def _until_done(deck: Deck, before: Item, lines: RunLines) -> tuple[str, Item]:
-    is_sent = False
+    is_sent, end, place = False, EndOfWork(before["next_wake_at"]), f"/daemons/{segment(before['name'])}"
     async with aclosing(deck.frames("daemons", daemon=before["name"])) as frames:
         async for frame in frames:
             if frame is None:
@@ -107,8 +109,10 @@ async def _until_done(deck: Deck, before: Item, lines: RunLines) -> tuple[str, I
             for daemon in frame.items:
                 if daemon["id"] == before["id"]:
                     lines.hear(daemon)
-                    if state := _state(daemon, before):
-                        return state, daemon
+                    if end.may_be(daemon) and end.is_here(daemon, deck.get(f"{place}/statistics")["items"]):
+                        return "complete", daemon
+                    if _has_ended(daemon, before):
+                        return "failed", daemon
     raise CommandError(Exit.UNREACHABLE, "The deck does not tell any more.", code="ERR_UNREACHABLE")
 
 
@@ -119,10 +123,7 @@ def _send(deck: Deck, before: Item) -> None:
         deck.post(f"{place}/wake")
 
 
-def _state(daemon: Item, before: Item) -> str | None:
-    if is_complete(daemon, before["next_wake_at"]):
-        return "complete"
-    if has_failed(daemon) and daemon["state"] != "backoff" and daemon["last_error"] != before["last_error"]:
-        return "failed"
-    # Somebody else has ended it.
-    return "failed" if daemon["state"] == "stopped" and daemon["desired"] == "off" else None
+def _has_ended(daemon: Item, before: Item) -> bool:
+    """Whether it failed, or somebody else ended it."""
+    fails = has_failed(daemon) and daemon["state"] != "backoff" and daemon["last_error"] != before["last_error"]
+    return bool(fails or (daemon["state"] == "stopped" and daemon["desired"] == "off"))

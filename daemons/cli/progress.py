@@ -121,6 +121,8 @@ def _of_daemon(source: Records, daemon: Item) -> Item:
 def _far(told: Item | None, items: Item | None) -> Item | None:
     """Return how far it is: where single things are known, to the last of them."""
     total = (told or {}).get("total") or (items or {}).get("total")
+    if items and not total and not told and items["done"] + items["failed"]:
+        return {"done": items["done"] + items["failed"], "total": None, "fraction": None, "message": None}
     if not items or not total:
         return told
     done = max((told or {}).get("done") or 0, min(items["done"] + items["failed"], total))

@@ -71,7 +71,8 @@ class RunEnd:
         counts = self._counts()
         name, told = self.daemon["name"], f"{counts['done']:,} described, {counts['failed']:,} failed"
         if self.state == "complete":
-            yield f"Complete: {told}."
+            left = f", {counts['left']:,} left out for now: they are still written to" if counts["left"] else ""
+            yield f"Complete: {told}{left}."
         elif self.state == "failed":
             error = self.daemon["last_error"] or {}
             why = error.get("message") or self.daemon["state_reason"] or "no reason is known"

@@ -223,7 +223,10 @@ class DaemonCalls:
             if done is not None and job.progress is not None:
                 self.progress(done + job.progress.done, total, job.progress.message)
 
-        return await self._fenced(lambda: self._services.orders.wait(job_id, follow), f"Waiting for job {job_id}")
+        job: Job = await self._fenced(lambda: self._services.orders.wait(job_id, follow), f"Waiting for job {job_id}")
+        # A short one may have ended before anybody listened, and its last step is in its end.
+        follow(job)
+        return job
 
     async def cancel_job(self, job_id: str, reason: str | None) -> Job:
         """Ask for the end of a job."""

@@ -43,6 +43,7 @@ INDEXES = {
         "prompt_tokens",
         "output_tokens",
         "gone_at",
+        "origin",
     ],
     "ix_descriptions_file_digest": ["file_digest"],
     "ix_descriptions_taken_at_number": ["taken_at", "number"],

@@ -28,7 +28,8 @@ def pictures(folder: Path, count: int, size: tuple[int, int] = (64, 48)) -> Path
     folder.mkdir()
     Image.effect_noise(size, 50).convert("RGB").save(folder / "0.jpg")
     for number in range(1, count):
-        (folder / f"{number}.jpg").write_bytes((folder / "0.jpg").read_bytes())
+        # What stands behind the picture makes it another content, which is no copy of the first.
+        (folder / f"{number}.jpg").write_bytes((folder / "0.jpg").read_bytes() + b"%d" % number)
     return folder
 
 
@@ -118,6 +119,36 @@ def test_ctrl_c_finishes_the_image_in_hand_and_tells_what_is_left(own_deck: Deck
     assert set(described.values()) <= {("done", 1)}
     with closing(sqlite3.connect(own_deck.data_dir / "daemondeck.db")) as data:
         assert data.execute("SELECT desired FROM daemons WHERE name = 'describe-photos'").fetchone() == ("off",)
+
+
+def test_what_older_scripts_described_is_not_described_again(own_deck: DeckRunner, photos: Path) -> None:
+    """Once on the data alone, once more through a deck; what is left is described."""
+    progress, outputs = photos.parent / "progress.txt", photos.parent / "image_analysis_1.json"
+    progress.write_text("./0.jpg\n./1.jpg\n./2.jpg\n./0.jpg\n../out.jpg\n./gone.jpg\n")
+    told = [{"path": "./0.jpg", "description": "A beach.", "time": 8.2}, {"path": "./1.jpg", "text": "A dog."}]
+    outputs.write_text(json.dumps(told))
+    files = ("describe", "import", str(progress), str(outputs), "--directory", str(photos), "--describer", "basic")
+
+    alone = own_deck.run_alone(*files, "--describe-missing", "-o", "json")
+    assert alone.returncode == 0, alone.stderr
+    brought = json.loads(alone.stdout)
+    names = ("name", "described", "without_words", "to_describe", "duplicates", "outside", "missing_first")
+    assert [brought[name] for name in names] == ["describe-my-photos", 2, 0, 2, 1, 1, []]
+
+    with own_deck.serving():
+        again = own_deck.run(*files[:4], "--daemon", "describe-my-photos")
+        assert again.stdout.splitlines()[:3] == [
+            "describe-my-photos: 0 descriptions taken over.",
+            "1 listed as done without a description: they count as described, without words",
+            "2 known already: left as they are",
+        ]
+        assert "1 not in the folder any more: left out\n  gone.jpg\n" in again.stdout
+        assert own_deck.run("describe", "import", str(photos / "nowhere"), "--directory", str(photos)).returncode == 2
+        assert own_deck.run_alone("describe", str(photos)).returncode == 1
+    assert {path: revision for path, (_, revision) in rows(own_deck).items()} == {
+        **{f"{number}.jpg": 1 for number in range(5)},
+        "broken.jpg": 1,
+    }
 
 
 def test_with_a_deck_the_work_is_the_decks_own(own_deck: DeckRunner, tmp_path: Path, photos: Path) -> None:

@@ -134,7 +134,8 @@ class DescribeImages(BaseDaemon):
                 return False
             number += 1
             size = self._batch_size()
-            job = await self._describe(way, pending, size, f"Describing batch {number} of {-(-len(pending) // size)}")
+            batches = number - 1 + -(-len(pending) // size)
+            job = await self._describe(way, pending, size, f"Describing batch {number} of {batches}")
             if job.error is not None:
                 await self._wait_after_a_failure(number, job)
                 return False

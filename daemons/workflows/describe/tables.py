@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from daemons.models import Base, Serial
 
-FIGURES = ("way", "created_at", "state", "seconds", "finish", "prompt_tokens", "output_tokens", "gone_at")
+FIGURES = ("way", "created_at", "state", "seconds", "finish", "prompt_tokens", "output_tokens", "gone_at", "origin")
 
 
 class DescriptionTable(Base):

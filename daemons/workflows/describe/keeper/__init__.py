@@ -1,5 +1,6 @@
 """The only writer of descriptions, and how they are read back."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any, Self
 
 from sqlalchemy import Row, select
 
-from daemons.errors import ErrorInfo, Invalid
+from daemons.errors import Conflict, ErrorInfo, Invalid
 from daemons.findings import Finding as HealthFinding
 from daemons.items import FailedItem, ItemStatistics
 from daemons.values import Page
@@ -22,6 +23,7 @@ from daemons.workflows.describe.keeper.filters import FINISHES, GONE, STATES, De
 from daemons.workflows.describe.keeper.findings import ORIGINS, FileStamp, Finding, FolderOptions, Way
 from daemons.workflows.describe.keeper.folder import FolderRecords, of_options
 from daemons.workflows.describe.keeper.history import DescriptionDetail, detail_of
+from daemons.workflows.describe.keeper.importing import SLICE, Brought, Imported, look_at, take_in
 from daemons.workflows.describe.keeper.likeness import GROUP_DISTANCE_MOST
 from daemons.workflows.describe.keeper.neighbours import Neighbours, neighbours_of
 from daemons.workflows.describe.keeper.pictures import Pictures
@@ -30,6 +32,7 @@ from daemons.workflows.describe.keeper.redoing import Again, Redo, redo
 from daemons.workflows.describe.keeper.search import SEARCH_CHARACTERS
 from daemons.workflows.describe.keeper.similar import DISTANCE, DISTANCE_MOST, GROUP_DISTANCE, Group, SimilarImages
 from daemons.workflows.describe.originals import Original
+from daemons.workflows.describe.paths import disk_path as path_of
 from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.tables import DescriptionTable
 from daemons.workflows.describe.thumbnails import Size
@@ -50,6 +53,7 @@ __all__ = [
     "SEARCH_CHARACTERS",
     "STATES",
     "Again",
+    "Brought",
     "Description",
     "DescriptionDetail",
     "DescriptionFilter",
@@ -60,6 +64,7 @@ __all__ = [
     "Finding",
     "FolderRecords",
     "Group",
+    "Imported",
     "Neighbours",
     "Original",
     "Pictures",
@@ -70,6 +75,7 @@ __all__ = [
     "Way",
     "clean_path",
     "keep_version",
+    "path_of",
     "record",
     "restamp",
 ]
@@ -129,6 +135,23 @@ class DescriptionKeeper:
         if mine is None:
             return None
         return await statistics_of(self._database, mine, since, self.clock.now(), step)
+
+    async def take_in(self, options: Any, items: Sequence[Brought], at: datetime) -> Imported:
+        """Take over what older programs made of a daemon's folder by `at`; repeated, it changes nothing more.
+
+        Raises Conflict while the daemon has no folder.
+        """
+        way, result = Way.of(options), Imported()
+        if way is None:
+            raise Conflict("The daemon has no folder yet.", remedy="Set its directory.", code="ERR_NO_DIRECTORY")
+        for start in range(0, len(items), SLICE):
+            part = items[start : start + SLICE]
+            found = await asyncio.to_thread(look_at, way, part, result)
+            taken, known = await self._database.write(partial(take_in, way=way, found=found, at=at))
+            result.known += known
+            for item in taken:
+                result.add(item)
+        return result
 
     async def try_again(self, options: FolderOptions, ids: Sequence[str]) -> JobOrder:
         """Return the job that describes these images of a daemon's folder again. Raises UnknownDescription."""

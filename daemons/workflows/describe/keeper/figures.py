@@ -34,7 +34,8 @@ async def statistics_of(
     database: Database, chosen: Chosen, since: datetime, now: datetime, step: timedelta
 ) -> ItemStatistics:
     """Return the figures of the rows that meet `chosen`; rates, seconds and stretches are of the time since then."""
-    in_time = [*chosen, _D.created_at >= since]
+    # What was brought from elsewhere was not done here: it would make rates that are not true.
+    in_time = [*chosen, _D.created_at >= since, _D.origin != "import"]
     states = await _counts(database, [*chosen, _D.gone_at.is_(None)])
     parts = await _parts(database, in_time, step)
     done = [part for part in parts if part.state == "done"]
@@ -43,7 +44,7 @@ async def statistics_of(
         states.get("done", 0),
         states.get("failed", 0),
         sum(part.items for part in parts),
-        await _rate_now(database, chosen, parts, now),
+        await _rate_now(database, in_time, parts, now),
         _rate(parts),
         await _last(database, chosen),
         await _seconds(database, [*in_time, _DONE, _D.seconds.is_not(None)], done),
