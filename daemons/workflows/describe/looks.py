@@ -44,12 +44,19 @@ def measure(small: Image.Image) -> Looks:
 
 
 def _resized(image: Image.Image, target: tuple[int, int]) -> Image.Image:
-    if image.mode in ("1", "P", "PA"):  # indexed pixels can only be picked, not averaged
-        return image.resize(target, Image.Resampling.NEAREST)
+    if image.mode in ("1", "P", "PA"):
+        # Indexed pixels can only be picked, not averaged: so twice as many are picked, then averaged as colours. Fewer
+        # would leave nothing to read of a screenshot; all of them would be four times the memory.
+        picked = image.resize(_no_larger(image.size, 2 * target[0], 2 * target[1]), Image.Resampling.NEAREST)
+        return picked if picked.size == target else _in_colour(picked).resize(target, Image.Resampling.BOX)
     if image.mode.startswith("I;16"):  # of 16-bit greys Pillow resizes one byte order, and not in two steps
         plain = image if image.mode == "I;16" else image.convert("I")
         return plain.resize(target, Image.Resampling.BOX)
     return image.resize(target, Image.Resampling.BOX, reducing_gap=2.0)
+
+
+def _no_larger(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
+    return min(size[0], width), min(size[1], height)
 
 
 def _in_colour(image: Image.Image) -> Image.Image:

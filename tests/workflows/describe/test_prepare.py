@@ -98,6 +98,15 @@ def test_every_kind_of_pixel_becomes_plain_colour(ending: str, mode: str, tmp_pa
     assert not is_near(seen, (0.5, 0.1), (250, 250, 250))
 
 
+@pytest.mark.parametrize("mode", ["P", "1"])
+def test_fine_lines_of_few_colours_are_averaged_and_not_left_out(mode: str, tmp_path: Path) -> None:
+    stripes = Image.frombytes("L", (2048, 512), bytes([0, 255] * 1024) * 512).convert(mode)
+
+    seen = prepared(stripes, tmp_path / "a.png")
+
+    assert is_near(seen, (0.3, 0.5), (128, 128, 128))
+
+
 def test_noise_is_made_to_fit(tmp_path: Path) -> None:
     noise = Image.frombytes("RGB", (1600, 1600), random.Random(1).randbytes(1600 * 1600 * 3))
 
