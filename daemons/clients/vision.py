@@ -22,9 +22,9 @@ from daemons.clients.asking import Answer, Ask
 from daemons.clients.base import LATE, HttpClient, Limits, Reply, as_sentence
 from daemons.clients.chat_answers import Complaint, Said, read_answer, read_complaint, read_models
 from daemons.clients.chat_verdicts import REFUSED_QUESTION, KeyRefused, ParameterRefused, away, verdict
-from daemons.clients.errors import BadAnswer, ImageRefused, NotConfigured, ServerBusy
+from daemons.clients.errors import BadAnswer, ImageRefused, NotConfigured, ServerAway, ServerBusy
 from daemons.clients.rates import Key, Keys
-from daemons.clients.server_report import PROBE, SECONDS, ServerReport, examine
+from daemons.clients.server_report import PROBE, SECONDS, Problem, ServerReport, examine
 from daemons.clients.tiny_picture import tiny_picture
 from daemons.clock import Clock
 from daemons.errors import DaemonError
@@ -40,6 +40,8 @@ WARM_SECONDS = 240.0
 SLOW_SECONDS = 10.0
 """An answer that takes longer at the beginning is told to be late because of the model."""
 LIST_SECONDS = 15.0
+TROUBLE_SECONDS = 3600.0
+"""What was wrong longer ago, without anybody asking since, is told no more: it may be over."""
 _IMAGE_TOKENS = 1000
 """A guess, to keep within a server's limit until its own count is known."""
 
@@ -70,6 +72,8 @@ class VisionClient:
         self._probing = asyncio.Lock()
         self._testing = asyncio.Lock()
         self.last_report: ServerReport | None = None
+        self._trouble: tuple[float, Problem] | None = None
+        """When the server was last found not to answer, and why; None once it answered."""
         self._answered_at: dict[str, float] = {}
         self._without: dict[str, frozenset[str]] = {}
         """Parameters that a model does not take."""
@@ -93,9 +97,10 @@ class VisionClient:
             raise NotConfigured("vision.model")
         async with self._places:
             try:
-                said, seconds = await self._ask(jpeg, ask, model, tell)
-            except BadAnswer as doubt:
-                await self._find_out(doubt, ask, model)
+                said, seconds = await self._ask_or_find_out(jpeg, ask, model, tell)
+            except ServerAway as error:
+                self._trouble = (self._clock.monotonic(), Problem.of(error))
+                raise
         if said.failure is not None:
             raise said.failure
         return Answer(said.text, said.model or model, said.finish, said.prompt_tokens, said.output_tokens, seconds)
@@ -105,6 +110,8 @@ class VisionClient:
         async with self._testing:
             begun = ServerReport(self._clock.now(), self.settings.url, model or self.settings.model, works=False)
             self.last_report = report = await examine(self, begun)
+        if report.problem is not None:
+            self._trouble = (self._clock.monotonic(), report.problem)
         return report
 
     @property
@@ -126,9 +133,12 @@ class VisionClient:
         raise BadAnswer(as_sentence(f"The vision server: {self._http.told(said)}"))
 
     def findings(self) -> list[Finding]:
-        """Return what a person should know of: the keys that are set aside."""
-        now = self._clock.monotonic()
-        return [
+        """Return what a person should know of: a server that lately gave no answer, and the keys that are set aside."""
+        now, found = self._clock.monotonic(), list[Finding]()
+        if self._trouble is not None and now - self._trouble[0] < TROUBLE_SECONDS:
+            what = self._trouble[1]
+            found = [Finding(what.code, "warning", what.message, what.remedy, "vision server", link="/system#vision")]
+        return found + [
             Finding(
                 "ERR_KEY_REFUSED",
                 "warning",
@@ -141,6 +151,12 @@ class VisionClient:
         ]
 
     # One picture.
+
+    async def _ask_or_find_out(self, jpeg: bytes, ask: Ask, model: str, tell: Tell) -> tuple[Said, float]:
+        try:
+            return await self._ask(jpeg, ask, model, tell)
+        except BadAnswer as doubt:
+            await self._find_out(doubt, ask, model)
 
     async def _ask(
         self, jpeg: bytes, ask: Ask, model: str, tell: Tell, *, warm_up: float | None = None
@@ -198,6 +214,7 @@ class VisionClient:
             raise
         self.keys.take_back(key)
         self._answered_at[model] = self._clock.monotonic()
+        self._trouble = None
         return said, reply.seconds
 
     def _read(self, reply: Reply, key: Key) -> Said:

@@ -205,6 +205,24 @@ async def test_a_server_that_stays_busy_is_told_after_a_few_tries(header: str, a
         assert len(bench.server.questions) == asked
 
 
+async def test_a_server_that_is_away_is_told_until_it_answers_or_nobody_asks_for_an_hour() -> None:
+    async with open_bench() as bench:
+        for is_asked in (True, False):
+            bench.server.chat = lambda question: answers(500)
+            failed = await bench.failure()
+            (finding,) = bench.client.findings()
+            assert (finding.code, finding.message, finding.remedy) == (
+                failed.error_code, failed.message, failed.remedy,
+            )  # fmt: skip
+
+            bench.server.chat = lambda question: chat("")
+            if is_asked:
+                await bench.failure()
+            else:
+                await bench.clock.advance(3601)
+            assert bench.client.findings() == []
+
+
 async def test_keys_take_turns_and_a_refused_one_is_set_aside_for_a_while() -> None:
     async with open_bench(api_keys=KEYS) as bench:
         bench.server.keys = {KEYS[1]}
