@@ -38,3 +38,13 @@ def test_the_readme_names_only_commands_that_there_are() -> None:
     existing = {word for name in KNOWN for word in name.split()} | {"token"}
     assert named
     assert words <= existing, f"the README names {words - existing}"
+
+
+def test_every_line_of_the_guide_to_describing_can_be_typed() -> None:
+    text = (README.parent / "docs" / "describe.md").read_text("utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line.partition(" #")[0] for block in blocks for line in block.splitlines() if line.startswith(PROGRAM)]
+
+    assert len(lines) > 5
+    for line in lines:
+        parse(line)
