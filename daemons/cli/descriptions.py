@@ -50,10 +50,10 @@ DETAILS: Columns = {
         or None
     ),
 }
-REDONE: Columns = {
-    "Files": lambda redone: redone["files"],
-    "Jobs": lambda redone: redone["jobs"],
-    "First": lambda redone: redone["job_ids"][0] if redone["job_ids"] else None,
+ORDERED: Columns = {
+    "Files": lambda ordered: ordered["files"],
+    "Jobs": lambda ordered: ordered["jobs"],
+    "First": lambda ordered: ordered["job_ids"][0] if ordered["job_ids"] else None,
 }
 
 GROUPS: Columns = {
@@ -68,6 +68,9 @@ FACETS: Columns = {
 }
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Of these; else --all-matching.")]
+Matching = Annotated[bool, typer.Option("--all-matching", help="All that the options mean now; needs --yes.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell how many.")]
 Revision = Annotated[int | None, typer.Option(min=1, help="Only if it still is at this revision.")]
 
 
@@ -197,11 +200,9 @@ def restore_description(
 @choosing
 def redo_descriptions(
     context: typer.Context,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Of these; else --all-matching.")] = None,
-    matching: Annotated[
-        bool, typer.Option("--all-matching", help="All that the options mean now; needs --yes.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how many.")] = False,
+    ids: Ids = None,
+    matching: Matching = False,
+    dry_run: DryRun = False,
     by: Annotated[str | None, typer.Option(help="By this describer: basic, local or vision.")] = None,
     with_model: Annotated[str | None, typer.Option("--with", metavar="MODEL", help="With this model.")] = None,
     prompt: Annotated[str | None, typer.Option(help="What to ask the model.")] = None,
@@ -213,20 +214,60 @@ def redo_descriptions(
 
     Example: daemondeck descriptions redo --state failed --all-matching --by vision --with smolvlm2
     """
+    body = {"describer": by, "model": with_model or "", "prompt": prompt, "max_tokens": max_tokens}
+    _ask(context, "redo", body, "Describe {} files again?", ids or [], chosen, matching=matching, dry_run=dry_run)
+
+
+@app.command("sidecar")
+@choosing
+def write_sidecars(
+    context: typer.Context,
+    ids: Ids = None,
+    matching: Matching = False,
+    dry_run: DryRun = False,
+    merge: Annotated[bool, typer.Option("--merge", help="Also add to sidecars of other programs.")] = False,
+    *,
+    chosen: dict[str, Any],
+) -> None:
+    """Write descriptions into XMP files beside the images, which photo programs read. The images stay as they are.
+
+    Example: daemondeck descriptions sidecar --folder /photos/2019 --all-matching
+    """
+    if ids is None or len(ids) > 1 or matching or dry_run:
+        question = "Write files beside {} images?"
+        _ask(context, "sidecar", {"merge": merge}, question, ids or [], chosen, matching=matching, dry_run=dry_run)
+        return
+    options = options_of(context)
+    with options.deck() as deck:
+        written = deck.post(f"/descriptions/{segment(ids[0])}/sidecar", {"merge": merge})
+    show_one(options, written, {"Path": lambda one: one["path"]}, name="path")
+
+
+def _ask(
+    context: typer.Context,
+    what: str,
+    body: dict[str, Any],
+    question: str,
+    ids: list[str],
+    chosen: dict[str, Any],
+    *,
+    matching: bool,
+    dry_run: bool,
+) -> None:
+    """Have it done to those named, or to all that are chosen if the person says yes; or only tell how many."""
     if bool(ids) is matching or (ids and chosen):
         raise typer.BadParameter("Name ids, or say --all-matching with options that choose.")
     options = options_of(context)
-    body: dict[str, Any] = {"describer": by, "model": with_model or "", "prompt": prompt, "max_tokens": max_tokens}
     body |= {"ids": ids or None, "all": matching and not chosen}
-    path = "/descriptions/redo" + (f"?{urlencode(chosen)}" if chosen else "")
+    path = f"/descriptions/{what}" + (f"?{urlencode(chosen)}" if chosen else "")
     with options.deck() as deck:
         if dry_run or matching:
             files = deck.post(path, {**body, "dry_run": True})["files"]
             if dry_run:
                 note(options, one_line(f"{files} files; nothing was done."))
-                raise typer.Exit
-            confirm(options, f"Describe {files} files again?")
-        show_one(options, deck.post(path, body), REDONE, name="jobs")
+                return
+            confirm(options, question.format(files))
+        show_one(options, deck.post(path, body), ORDERED, name="jobs")
 
 
 def _change(context: typer.Context, method: str, path: str, body: dict[str, Any]) -> None:

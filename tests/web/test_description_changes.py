@@ -1,5 +1,7 @@
 """Calls that change descriptions, and what they refuse."""
 
+from pathlib import Path
+
 import httpx2
 import pytest
 
@@ -80,3 +82,26 @@ async def test_what_makes_no_sense_is_refused(
 
     assert (await program.request(method, url + path, json=body)).status_code == status
     assert (await program.request(method, f"/api/descriptions/nobody{path}", json=body)).status_code in (404, 422)
+
+
+async def test_sidecars_are_written_beside_the_images_at_once_and_by_jobs(
+    program: httpx2.AsyncClient, service: Service, tmp_path: Path
+) -> None:
+    for name in ("1.jpg", "2.jpg"):
+        (tmp_path / name).write_bytes(b"an image")
+        await describe(service, name.encode(), "Two <dogs>.", folder=bytes(tmp_path))
+    await describe(service, b"gone.jpg", folder=bytes(tmp_path))
+    [_, _, first] = (await program.get("/api/descriptions")).json()["items"]
+
+    one = await program.post(f"/api/descriptions/{first['id']}/sidecar")
+    lost = await program.post("/api/descriptions/nobody/sidecar")
+    dry = await program.post("/api/descriptions/sidecar?q=dogs", json={"dry_run": True})
+    many = await program.post(f"/api/descriptions/sidecar?folder={tmp_path}", json={"merge": True})
+    job = await service.orders.wait(many.json()["job_ids"][0])
+
+    assert (one.json(), lost.status_code) == ({"path": "1.jpg.xmp"}, 404)
+    assert (dry.json()["files"], many.status_code, many.json()["files"]) == (2, 202, 3)
+    assert (job.state, job.result) == ("completed", {"written": 2, "refused": {"ERR_FILE_MISSING": 1}})
+    assert sorted(path.name for path in tmp_path.glob("*.xmp")) == ["1.jpg.xmp", "2.jpg.xmp"]
+    assert "Two &lt;dogs&gt;." in (tmp_path / "2.jpg.xmp").read_text()
+    assert (await program.post("/api/descriptions/sidecar")).json()["error"]["code"] == "ERR_NO_CHOICE"

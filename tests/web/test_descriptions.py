@@ -9,16 +9,19 @@ from daemons.workflows.describe.keeper import FileStamp, Finding, Way, record
 from tests.web.served import Served, next_frame
 from web.api.describe import DescriptionPage, DescriptionShape, FacetsShape, GroupPage
 
-WAY = Way(b"/photos", "basic")
-
 
 async def describe(
-    service: Service, path: bytes, sentence: str = "A small red picture.", facts: dict[str, object] | None = None
+    service: Service,
+    path: bytes,
+    sentence: str = "A small red picture.",
+    facts: dict[str, object] | None = None,
+    folder: bytes = b"/photos",
 ) -> None:
     """Have one image described."""
+    way = Way(folder, "basic")
 
     def unit(tx: Transaction) -> None:
-        record(tx, WAY, Finding(FileStamp(path, 1, 1), 0.5, description=sentence, facts=facts or {}), "a-job")
+        record(tx, way, Finding(FileStamp(path, 1, 1), 0.5, description=sentence, facts=facts or {}), "a-job")
 
     await service.database.write(unit)
 

@@ -61,6 +61,7 @@ LIKELY = {
     "/api/descriptions/{id}": {"description": "A small square.", "revision": None},
     "/api/descriptions/{id}/restore": {"version": 1, "revision": None},
     "/api/descriptions/{id}/redo": {"describer": "basic", "model": ""},
+    "/api/descriptions/sidecar": {"ids": None, "all": True},
 }
 """Parts of bodies that chance would never find, by path."""
 SECONDS = 10.0

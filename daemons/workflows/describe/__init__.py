@@ -18,11 +18,12 @@ def __getattr__(name: str) -> Workflow:
     from daemons.workflows.describe.describe_images import DescribeImages
     from daemons.workflows.describe.keeper import DescriptionKeeper
     from daemons.workflows.describe.tables import DescriptionTable, DescriptionVersionTable
+    from daemons.workflows.describe.write_sidecars import write_sidecars
 
     return Workflow(
         "describe",
         daemons=[DescribeImages],
-        jobs=[describe_batch],
+        jobs=[describe_batch, write_sidecars],
         tables=[DescriptionTable, DescriptionVersionTable],
         keeper=DescriptionKeeper,
     )

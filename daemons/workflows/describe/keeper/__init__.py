@@ -27,9 +27,11 @@ from daemons.workflows.describe.keeper.importing import SLICE, Brought, Imported
 from daemons.workflows.describe.keeper.likeness import GROUP_DISTANCE_MOST
 from daemons.workflows.describe.keeper.neighbours import Neighbours, neighbours_of
 from daemons.workflows.describe.keeper.pictures import Pictures
+from daemons.workflows.describe.keeper.portions import Portion
 from daemons.workflows.describe.keeper.recording import clean_path, keep_version, mark_gone, record, restamp
-from daemons.workflows.describe.keeper.redoing import Again, Redo, redo
+from daemons.workflows.describe.keeper.redoing import Again, redo
 from daemons.workflows.describe.keeper.search import SEARCH_CHARACTERS
+from daemons.workflows.describe.keeper.sidecars import SIDECARS_OF_A_JOB, write_many, write_one
 from daemons.workflows.describe.keeper.similar import DISTANCE, DISTANCE_MOST, GROUP_DISTANCE, Group, SimilarImages
 from daemons.workflows.describe.originals import Original
 from daemons.workflows.describe.paths import disk_path as path_of
@@ -51,6 +53,7 @@ __all__ = [
     "GROUP_DISTANCE_MOST",
     "ORIGINS",
     "SEARCH_CHARACTERS",
+    "SIDECARS_OF_A_JOB",
     "STATES",
     "Again",
     "Brought",
@@ -68,7 +71,7 @@ __all__ = [
     "Neighbours",
     "Original",
     "Pictures",
-    "Redo",
+    "Portion",
     "Size",
     "StaleDescription",
     "UnknownDescription",
@@ -213,10 +216,24 @@ class DescriptionKeeper:
 
     def redo(
         self, again: Again, *, chosen: DescriptionFilter | None = None, ids: Sequence[str] | None = None
-    ) -> AsyncIterator[Redo]:
+    ) -> AsyncIterator[Portion]:
         """Return the jobs that describe again what is chosen now, of files that are there. Raises as `list`."""
         conditions = tuple(conditions_of(chosen or DescriptionFilter(), is_sqlite=self._database.is_sqlite))
         return redo(self._database, again, conditions, ids)
+
+    async def write_sidecar(self, description_id: str, *, merge: bool = False) -> str:
+        """Write what is said into an XMP file beside the image, see `sidecar.write_sidecar`; return its path.
+
+        Raises UnknownDescription, Conflict where nothing is said, and as that does.
+        """
+        return await write_one(self._database, self.clock, description_id, merge=merge)
+
+    def write_sidecars(
+        self, *, chosen: DescriptionFilter | None = None, ids: Sequence[str] | None = None, merge: bool = False
+    ) -> AsyncIterator[Portion]:
+        """Return the jobs that do so for all that is chosen now and says something. Raises as `list`."""
+        conditions = tuple(conditions_of(chosen or DescriptionFilter(), is_sqlite=self._database.is_sqlite))
+        return write_many(self._database, conditions, ids, merge=merge)
 
     async def list(
         self, chosen: DescriptionFilter | None = None, *, before: int | None = None, limit: int = 50
