@@ -1,5 +1,6 @@
 """What the program can be told from outside."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from daemons.settings import LANES, BadSettings, Settings, find_config, load_settings, unknown_variables
+from daemons.settings.vision import VisionSettings
 
 
 @pytest.fixture(autouse=True)
@@ -323,6 +325,16 @@ def test_what_makes_no_sense_of_a_vision_server_is_refused_by_its_variable(
     assert f"DAEMONDECK_VISION__{option.upper()}" in refused.message
     assert "canary" not in f"{refused} {refused.remedy}"
     assert option != "colour" or "warm_up" in str(refused.remedy)
+
+
+def test_the_section_in_the_manual_is_one_that_is_taken(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[1] / "docs" / "describe.md").read_text("utf-8")
+    section = manual.partition("```toml\n")[2].partition("```")[0].replace("# requests", "requests")
+
+    vision = load_settings(config=written(tmp_path, section)).vision
+
+    assert (vision.url, vision.requests_per_minute) == ("http://127.0.0.1:11434/v1", 60)
+    assert set(VisionSettings.model_fields) == set(re.findall(r"\b(\w+) = ", section))
 
 
 def test_a_section_is_put_together_from_file_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,11 +23,3 @@ async def test_the_server_is_shown_and_tested(own_deck: DeckRunner) -> None:
     assert "ERR_KEY_REFUSED" in bad.stderr and "vision.api_key" in bad.stderr
     assert (shown["url"], shown["keys"], shown["last_test"]["works"]) == (server.url, 1, False)
     assert KEY not in f"{good} {bad} {shown}"
-
-
-def test_without_a_server_it_says_what_to_set(own_deck: DeckRunner) -> None:
-    with own_deck.serving():
-        shown, tested = own_deck.run("vision", "show"), own_deck.run("vision", "test")
-
-    assert shown.returncode == 0 and "DAEMONDECK_VISION__URL" in shown.stderr
-    assert tested.returncode == 5 and "Not configured: set vision.url" in tested.stderr
