@@ -4,7 +4,8 @@ Everybody in this process shares one client, so that a server's limits are kept 
 
     a place at the server ─▶ a key with room ─▶ POST /v1/chat/completions ─▶ read without trust
          a busy server: rest, then again      a refused key: set aside, the next one
-         a doubtful answer: is a tiny picture answered? Then it is the picture, else the server is away.
+         a doubtful answer: is a tiny picture answered? Then it is the picture, else the server is away;
+         a picture at which it goes away again and again is to blame all the same
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from daemons.clients.chat_verdicts import REFUSED_QUESTION, KeyRefused, Paramete
 from daemons.clients.errors import BadAnswer, ImageRefused, NotConfigured, ServerAway, ServerBusy
 from daemons.clients.rates import Key, Keys
 from daemons.clients.server_report import PROBE, SECONDS, Problem, ServerReport, examine
+from daemons.clients.suspects import Suspects
 from daemons.clients.tiny_picture import tiny_picture
 from daemons.clock import Clock
 from daemons.errors import DaemonError
@@ -72,6 +74,7 @@ class VisionClient:
         self._probing = asyncio.Lock()
         self._testing = asyncio.Lock()
         self.last_report: ServerReport | None = None
+        self._suspects = Suspects()
         self._trouble: tuple[float, Problem] | None = None
         """When the server was last found not to answer, and why; None once it answered."""
         self._answered_at: dict[str, float] = {}
@@ -159,7 +162,7 @@ class VisionClient:
             await self._find_out(doubt, ask, model)
 
     async def _ask(
-        self, jpeg: bytes, ask: Ask, model: str, tell: Tell, *, warm_up: float | None = None
+        self, jpeg: bytes, ask: Ask, model: str, tell: Tell, *, is_probe: bool = False, warm_up: float | None = None
     ) -> tuple[Said, float]:
         """Return what is said of the picture, and in how many seconds. Raises ServerAway or BadAnswer."""
         tries = 0
@@ -176,10 +179,13 @@ class VisionClient:
                     raise
             except BadAnswer as doubt:
                 tries += 1
+                if not is_probe and self._suspects.is_guilty(jpeg):
+                    raise _blame(doubt, "So it was each time, while others were answered.") from doubt
                 if not doubt.may_pass or tries >= TRIES_OF_DOUBT:
                     raise
                 await self._clock.sleep(self._pause(tries))
             else:
+                self._suspects.clear(jpeg)
                 loan.used((said.prompt_tokens or 0) + (said.output_tokens or 0))
                 return said, seconds
 
@@ -215,6 +221,7 @@ class VisionClient:
         self.keys.take_back(key)
         self._answered_at[model] = self._clock.monotonic()
         self._trouble = None
+        self._suspects.answered()
         return said, reply.seconds
 
     def _read(self, reply: Reply, key: Key) -> Said:
@@ -254,12 +261,11 @@ class VisionClient:
         async with self._probing:
             try:
                 probe = Ask(PROBE.prompt, PROBE.max_tokens, ask.temperature, max(ask.timeout, SECONDS))
-                await self._ask(await asyncio.to_thread(tiny_picture), probe, model, _untold, warm_up=warm_up)
+                tiny = await asyncio.to_thread(tiny_picture)
+                await self._ask(tiny, probe, model, _untold, is_probe=True, warm_up=warm_up)
             except BadAnswer as same:
                 raise away(same) from doubt
-        raise ImageRefused(
-            f"{doubt.message} A tiny picture was answered.", code=doubt.error_code, remedy=doubt.remedy
-        ) from doubt
+        raise _blame(doubt, "A tiny picture was answered.") from doubt
 
     async def _tell_slow(self, tell: Tell, model: str, is_warm: bool) -> None:
         await self._clock.sleep(SLOW_SECONDS)
@@ -267,6 +273,10 @@ class VisionClient:
         with suppress(DaemonError):
             if not is_warm:
                 await tell(f"Waiting for the vision server to load the model {model}")
+
+
+def _blame(doubt: BadAnswer, why: str) -> ImageRefused:
+    return ImageRefused(f"{doubt.message} {why}", code=doubt.error_code, remedy=doubt.remedy)
 
 
 async def _tell_wait(tell: Tell, seconds: float) -> None:

@@ -129,6 +129,36 @@ async def test_a_fault_with_any_picture_costs_none(fault: str) -> None:
         assert len(bench.server.questions) <= 4
 
 
+@pytest.mark.parametrize("fault", ["closed", "500"])
+async def test_a_picture_that_ends_the_server_each_time_costs_itself_in_the_end(fault: str) -> None:
+    step, code = FAULTS[fault]
+    async with open_bench() as bench:
+        for _ in range(2):
+            bench.server.then(*[step] * 4)
+            assert isinstance(await bench.failure(), ServerAway)
+            # The server is back: somebody else is answered.
+            assert (await bench.client.check()).works
+
+        bench.server.then(step)
+        failed = await bench.failure()
+
+        assert (type(failed), failed.error_code) == (ImageRefused, code)
+        assert (await bench.describe()).text == "A red square."
+
+
+async def test_a_server_that_is_away_long_or_often_makes_no_picture_guilty() -> None:
+    async with open_bench() as bench:
+        bench.server.chat = lambda question: answers(500)
+        for _ in range(5):
+            assert isinstance(await bench.failure(), ServerAway)
+
+        for number in range(5):
+            bench.server.chat = lambda question: chat()
+            assert (await bench.client.check()).works
+            bench.server.chat = lambda question: answers(500)
+            assert isinstance(await bench.failure(PICTURE + bytes([number])), ServerAway)
+
+
 @pytest.mark.parametrize("silence", SILENCES)
 async def test_what_the_model_does_not_say_is_an_outcome_of_its_own(silence: str) -> None:
     step, code = SILENCES[silence]
