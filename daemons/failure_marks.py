@@ -58,6 +58,11 @@ class FailureMarks:
         is_seen = mark.skipped_at is not None and (last_at is None or last_at <= mark.skipped_at)
         return is_seen or (mark.muted_until is not None and self._clock.now() < mark.muted_until)
 
+    def excuses_until(self, mark: FailureMark) -> datetime | None:
+        """Return up to which moment failures need nobody's action; None if none do."""
+        now = self._clock.now()
+        return now if mark.muted_until is not None and now < mark.muted_until else mark.skipped_at
+
     async def skip(self, daemon_id: str, code: str, *, who: str) -> FailureMark:
         """Note that what has failed with `code` by now was seen; what fails later counts again."""
         return await self._database.write(partial(_mark, daemon_id, code, who, {"skipped_at": self._clock.now()}))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from daemons.errors import DaemonError
+from daemons.failure_marks import FailureMarks
 from daemons.items import ItemStatistics
 from daemons.options import ConfiguredOptions, DaemonOptions
 from daemons.readings import Readings
@@ -20,11 +21,19 @@ _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 class ItemWork:
     """Finds the keeper of a daemon's things, and asks it with the options that hold for the daemon."""
 
-    def __init__(self, registry: Registry, settings: ConfiguredOptions, keepers: Keepers, readings: Readings) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        settings: ConfiguredOptions,
+        keepers: Keepers,
+        readings: Readings,
+        marks: FailureMarks,
+    ) -> None:
         self._registry = registry
         self._settings = settings
         self._keepers = keepers
         self._readings = readings
+        self._marks = marks
 
     def keeper_of(self, row: DaemonRow) -> tuple[Items, DaemonOptions] | None:
         """Return who knows the things of a daemon, and its options; None where nobody does."""
@@ -45,3 +54,15 @@ class ItemWork:
             return None
         counted = await self._readings.metrics(row.id, since=_EVER, name=TOTAL, limit=1)
         return replace(found, total=int(counted[-1].last)) if counted else found
+
+    async def failures(self, row: DaemonRow, since: datetime) -> tuple[int, int] | None:
+        """Return how many things of a daemon failed since then and how many were settled; None where nobody knows.
+
+        What was skipped or muted counts as settled only.
+        """
+        known = self.keeper_of(row)
+        if known is None:
+            return None
+        marks = await self._marks.of(row.id)
+        excused = {code: until for code, mark in marks.items() if (until := self._marks.excuses_until(mark))}
+        return await known[0].item_failures(known[1], since, excused)

@@ -121,7 +121,7 @@ class Service:
         self.orders = Orders(self.registry, self.jobs, dispatcher, self.database, clock, self.bus)
         self.operations = Operations(self.database, clock, self.orders)
         marks = FailureMarks(self.database, clock)
-        self.things = ItemWork(self.registry, settings, self.keepers, self.readings)
+        self.things = ItemWork(self.registry, settings, self.keepers, self.readings, marks)
         self.failures = Failures(self.database, self.things, self.orders, self.operations, marks)
         self.schedules = Schedules(self.database)
         self.scheduler = Scheduler(self.schedules, self.orders, self.roster, self.database, clock, self.bus)
@@ -162,6 +162,7 @@ class Service:
             self.keep_awake,
             self.keepers,
             self.clients,
+            self.things,
         )
         self.health = Health(parts, clock, findings)
         self.log_level = LogLevelSwitch(settings.log_level, clock)

@@ -189,8 +189,18 @@ class StatusBoard:
         """Show how many jobs of each daemon, by its id, failed and ended in the last day; none of those not named."""
         for daemon_id, card in self._cards.items():
             failures, finished = ended.get(daemon_id, (0, 0))
-            if (card.live.failures, card.live.fails_often) != (failures, failures > 0.05 * finished):
-                self.set_live(card, card.live._replace(failures=failures, finished=finished))
+            counted = card.live._replace(failures=failures, finished=finished)
+            if (card.live.failures, card.live.fails_often) != (failures, counted.fails_often):
+                self.set_live(card, counted)
+
+    def count_items(self, daemon_id: str, failed: int, settled: int) -> None:
+        """Show how many of the single things a daemon works on failed and were settled in the last day."""
+        card = self._cards.get(daemon_id)
+        if card is None:
+            return
+        counted = card.live._replace(items_failed=failed, items_settled=settled)
+        if (card.live.items_failed, card.live.fails_often) != (failed, counted.fails_often):
+            self.set_live(card, counted)
 
     def mark(self, line: "StatusLine", live: Live) -> None:
         """Have `live` written soon; only the newest of each daemon is."""
@@ -320,9 +330,12 @@ class StatusLine:
         self._board.mark(self, cleared)
 
 
+_KEPT = ("status_revision", "last_heartbeat", "failures", "finished", "items_failed", "items_settled")
+
+
 def _silenced(live: Live) -> Live:
     """Return the picture of a daemon that says nothing, because no run speaks for it."""
-    kept = {name: getattr(live, name) for name in ("status_revision", "last_heartbeat", "failures", "finished")}
+    kept = {name: getattr(live, name) for name in _KEPT}
     return Live(0, **kept)
 
 

@@ -114,11 +114,19 @@ class Live(NamedTuple):
     """Jobs of it that failed in the last day."""
     finished: int = 0
     """Jobs of it that ended in the last day, in whatever way."""
+    items_failed: int = 0
+    """Of the single things its jobs work on, those that failed in the last day."""
+    items_settled: int = 0
+    """Those that were done or failed in the last day."""
 
     @property
     def fails_often(self) -> bool:
-        """Whether more than 5 % of what ended in the last day failed."""
-        return self.failures > 0.05 * self.finished
+        """Whether more than 5 % of what ended in the last day failed: of its jobs, or of the things they work on."""
+        return self.failures > 0.05 * self.finished or self.items_fail_often
+
+    @property
+    def items_fail_often(self) -> bool:
+        return self.items_failed > 0.05 * self.items_settled
 
 
 class Daemon(NamedTuple):

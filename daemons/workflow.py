@@ -1,6 +1,6 @@
 """What a workflow's folder exports: everything the deck needs to know of it, in one value."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -66,6 +66,13 @@ class Items(Protocol):
         """Return what became of the things of a daemon with these options, None while it works on nothing.
 
         What was settled is told by stretches of `step`, which begin on round times.
+        """
+        ...
+
+    async def item_failures(self, options: Any, since: datetime, excused: Mapping[str, datetime]) -> tuple[int, int]:
+        """Return how many things failed since then and how many were settled.
+
+        `excused`: codes, and until when failures with them need nobody's action; they count as settled only.
         """
         ...
 

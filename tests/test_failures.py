@@ -46,7 +46,7 @@ async def failures(database: Database, clock: FakeClock, bus: Bus) -> AsyncItera
     async with operations:
         marks = FailureMarks(database, clock)
         keepers, readings = Keepers([], keeper_tools(database, clock)), Readings(database, clock)
-        yield Failures(database, ItemWork(registry, Settings(), keepers, readings), orders, operations, marks)
+        yield Failures(database, ItemWork(registry, Settings(), keepers, readings, marks), orders, operations, marks)
 
 
 async def do(database: Database, clock: FakeClock, row: DaemonRow | None, code: str | None) -> str:

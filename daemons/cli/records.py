@@ -206,6 +206,7 @@ def _by_hand(jobs: list[Item]) -> list[Item]:
 
 
 async def _statistics(database: "Database", settings: "Settings", since: datetime, name: str | None) -> Item:
+    from daemons.failure_marks import FailureMarks
     from daemons.item_work import ItemWork
     from daemons.readings import Readings
     from daemons.registry import Registry
@@ -219,7 +220,8 @@ async def _statistics(database: "Database", settings: "Settings", since: datetim
     summary = await Statistics(database, clock).summary(since, row.id if row else None)
     registry = Registry.load(settings)
     tools = KeeperTools(database, clock, WorkerPool(clock), settings.data_dir)
-    things = ItemWork(registry, settings, Keepers(registry.workflows, tools), Readings(database, clock))
+    marks = FailureMarks(database, clock)
+    things = ItemWork(registry, settings, Keepers(registry.workflows, tools), Readings(database, clock), marks)
     items = await things.statistics(row, since) if row else None
     return plain({**summary.as_dict(), "items": items.as_dict() if items else None})
 

@@ -27,6 +27,7 @@ from daemons.health.judging import judge, wants_to_run
 from daemons.health.looker import Looker
 from daemons.health.picture import Blocked, Dropped, Failing, Jump, Picture
 from daemons.health.places import FolderLook, look_at_data, look_into
+from daemons.item_work import ItemWork
 from daemons.journal import Journal
 from daemons.keep_awake import KeepAwake
 from daemons.leases import Leases
@@ -48,6 +49,7 @@ PLACES_SECONDS = 10.0
 """Seconds between two looks at disks and folders."""
 FAILURES_SECONDS = 30.0
 FAILURES_OVER = timedelta(hours=1)
+ITEMS_OVER = timedelta(days=1)
 JUMP_SECONDS = 5.0
 """By how much the clock must differ from the time that passed to be worth a word."""
 TOPIC = "health"
@@ -70,6 +72,7 @@ class Watched:
     keep_awake: KeepAwake
     keepers: Keepers
     clients: Clients | None = None
+    things: ItemWork | None = None
 
 
 class Health:
@@ -98,7 +101,7 @@ class Health:
         self.look()
         self._every(WORKERS_SECONDS, self._look_at_workers)
         self._every(PLACES_SECONDS, self.look_at_places)
-        self._every(FAILURES_SECONDS, self._look_at_failures)
+        self._every(FAILURES_SECONDS, self.look_at_failures)
         self._tasks.append(asyncio.create_task(self._watch(), name="health"))
         return self
 
@@ -194,9 +197,24 @@ class Health:
     async def _look_at_workers(self) -> None:
         self.picture.workers = await self._watched.leases.workers()
 
-    async def _look_at_failures(self) -> None:
+    async def look_at_failures(self) -> None:
+        """See what failed lately, without waiting for the next look."""
         ended = await self._watched.statistics.failing(self._clock.now() - FAILURES_OVER)
         self.picture.failing = {daemon_id: Failing(failed, tried) for daemon_id, (failed, tried) in ended.items()}
+        if self._watched.things is not None:
+            await self._look_at_items(self._watched.things)
+
+    async def _look_at_items(self, things: ItemWork) -> None:
+        now, found = self._clock.now(), {}
+        for daemon in self._watched.board.all():
+            of_day = await things.failures(daemon.row, now - ITEMS_OVER)
+            if of_day is None:
+                continue
+            self._watched.board.count_items(daemon.id, *of_day)
+            of_hour = await things.failures(daemon.row, now - FAILURES_OVER) if of_day[0] else None
+            if of_hour is not None:
+                found[daemon.id] = Failing(*of_hour)
+        self.picture.items_failing = found
 
     async def look_at_places(self) -> None:
         """See how disks, folders and files are now, without waiting for the next look."""

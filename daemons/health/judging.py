@@ -100,6 +100,12 @@ def _daemon(daemon: Daemon, picture: Picture) -> Iterator[Finding]:
         remedy = "Look at the failed ones: those with the same code have the same cause."
         jobs = f"/jobs?daemon={row.name}&state=failed"
         yield Finding("ERR_JOBS_FAILING", "warning", message, remedy, row.name, None, jobs)
+    items = picture.items_failing.get(row.id)
+    if items and items.tried >= TRIED_LEAST and items.part > FAILING_PART:
+        counts = f"{items.failed:,} of {items.tried:,}"
+        message = f"{items.part:.0%} of what {row.name} worked on in the last hour failed: {counts}."
+        remedy = "Its Failures tab lists them by code: those with the same code have the same cause."
+        yield Finding("ERR_ITEMS_FAILING", "warning", message, remedy, row.name, None, f"{link}/failures")
 
 
 def _worker(worker: WorkerInfo, now: datetime) -> Iterator[Finding]:

@@ -65,6 +65,8 @@ class Picture:
     """What the clients of other systems found."""
     workers: Sequence[WorkerInfo] = ()
     failing: Mapping[str, Failing] = field(default_factory=dict)
+    items_failing: Mapping[str, Failing] = field(default_factory=dict)
+    """The same of the single things that jobs work on."""
     """By the daemon's id."""
     lag: float = 0.0
     blocked: Blocked | None = None

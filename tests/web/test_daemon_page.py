@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from daemons.database.transaction import Transaction
 from daemons.errors import ErrorInfo
 from daemons.service import Service
 from daemons.values import Lease
@@ -163,3 +164,26 @@ async def test_the_things_it_works_on_are_told_and_drawn(browser: httpx2.AsyncCl
     assert 'class="warn"><a href="/daemons/describe_images/failures">1</a>' in page
     assert "&lt;b&gt;.jpg" in page
     assert page.count('data-plot="') == 2
+
+
+async def test_many_things_that_fail_make_the_row_amber(browser: httpx2.AsyncClient, service: Service) -> None:
+    await service.edit_daemon("describe_images", configuration={"directory": "/pictures"})
+    way, cut = Way(b"/pictures", "basic"), ErrorInfo("ERR_IMAGE_TRUNCATED", "It is cut off.")
+
+    def unit(tx: Transaction) -> None:
+        for number in range(20):
+            error = cut if number < 2 else None
+            record(tx, way, Finding(FileStamp(b"%d.jpg" % number, 1, 2), 1.0, description="A.", error=error), None)
+
+    await service.database.write(unit)
+    await service.health.look_at_failures()
+    service.health.look()
+    page = (await browser.get("/daemons")).text
+    [finding] = [one for one in service.health.findings() if one.code == "ERR_ITEMS_FAILING"]
+    row = service.board.get("describe_images").row
+    await service.failures.mute(row, "ERR_IMAGE_TRUNCATED", timedelta(hours=1), who="ada")
+    await service.health.look_at_failures()
+
+    assert '<a class="warn" href="/daemons/describe_images/failures">2 items failed</a>' in page
+    assert finding.message == "10% of what describe_images worked on in the last hour failed: 2 of 20."
+    assert not service.board.get("describe_images").live.fails_often

@@ -14,6 +14,9 @@ from web.pages.daemon import daemon_of, tab
 from web.parsing import Query, read_query
 from web.series import RANGES, plot_of_work, plots_of_figures, plots_of_items, stretches_of
 
+TOTAL = "found"
+"""A figure that is told as what there is in all."""
+
 
 class RangeQuery(Query):
     """How far to look back."""
@@ -45,7 +48,7 @@ async def show_metrics(request: Request) -> Response:
         plots=[
             *(plots_of_items(items.stretches, begins, chosen) if items and items.stretches else []),
             *(work if runs else []),
-            *plots_of_figures(points, begins, chosen),
+            *plots_of_figures([point for point in points if not items or point.name != TOTAL], begins, chosen),
         ],
     )
 

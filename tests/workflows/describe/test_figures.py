@@ -96,6 +96,20 @@ async def test_short_stretches_begin_on_round_times(
     assert found.rate_last_hour == pytest.approx(4 * 3600 / 280)
 
 
+async def test_what_somebody_has_seen_of_failures_needs_no_action(
+    database: Database, clock: FakeClock, keeper: DescriptionKeeper
+) -> None:
+    since = clock.now()
+    for number, code in enumerate(("ERR_SEEN", "ERR_OTHER", "ERR_SEEN")):
+        await settle(database, f"{number}.jpg", error=ErrorInfo(code, "It is broken."))
+        await clock.advance(60)
+    await settle(database, "good.jpg", 1.0)
+
+    assert await keeper.item_failures(Options(), since, {}) == (3, 4)
+    assert await keeper.item_failures(Options(), since, {"ERR_SEEN": since + timedelta(seconds=90)}) == (2, 4)
+    assert await keeper.item_failures(Options(None), since, {}) == (0, 0)
+
+
 async def test_another_folder_or_none_counts_nothing(
     database: Database, clock: FakeClock, keeper: DescriptionKeeper
 ) -> None:

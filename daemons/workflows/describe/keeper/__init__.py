@@ -1,7 +1,7 @@
 """The only writer of descriptions, and how they are read back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -18,7 +18,7 @@ from daemons.workflows.describe.colours import COLOURS
 from daemons.workflows.describe.keeper.descriptions import Description, UnknownDescription, unknown_description
 from daemons.workflows.describe.keeper.editing import DESCRIPTION_CHARACTERS, StaleDescription, edit, restore
 from daemons.workflows.describe.keeper.facets import Facet, FacetCounts, Facets
-from daemons.workflows.describe.keeper.figures import statistics_of
+from daemons.workflows.describe.keeper.figures import failures_of, statistics_of
 from daemons.workflows.describe.keeper.filters import FINISHES, GONE, STATES, DescriptionFilter, conditions_of
 from daemons.workflows.describe.keeper.findings import ORIGINS, FileStamp, Finding, FolderOptions, Way
 from daemons.workflows.describe.keeper.folder import FolderRecords, of_options
@@ -138,6 +138,13 @@ class DescriptionKeeper:
         if mine is None:
             return None
         return await statistics_of(self._database, mine, since, self.clock.now(), step)
+
+    async def item_failures(
+        self, options: FolderOptions, since: datetime, excused: Mapping[str, datetime]
+    ) -> tuple[int, int]:
+        """Return how many images failed since then and how many were settled; what is excused is settled only."""
+        mine = of_options(options)
+        return await failures_of(self._database, mine, since, excused) if mine is not None else (0, 0)
 
     async def take_in(self, options: Any, items: Sequence[Brought], at: datetime) -> Imported:
         """Take over what older programs made of a daemon's folder by `at`; repeated, it changes nothing more.

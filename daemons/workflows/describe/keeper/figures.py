@@ -1,6 +1,6 @@
 """What the descriptions of one folder come to in figures; a few statements, each one look through its rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from statistics import median
@@ -53,6 +53,19 @@ async def statistics_of(
         _answers([part for part in parts if part.finish is not None]),
         _stretches(parts, step),
     )
+
+
+async def failures_of(
+    database: Database, chosen: Chosen, since: datetime, excused: Mapping[str, datetime]
+) -> tuple[int, int]:
+    """Return how many rows failed since then and need somebody's action, and how many were settled."""
+    in_time = [*chosen, _D.created_at >= since, _D.origin != "import"]
+    states = await _counts(database, in_time)
+    failed = states.get("failed", 0)
+    for code, until in excused.items() if failed else ():
+        same = [_FAILED, _D.error["code"].as_string() == code, _D.created_at <= until]
+        failed -= sum((await _counts(database, [*in_time, *same])).values())
+    return max(0, failed), sum(states.values())
 
 
 async def _counts(database: Database, chosen: Chosen) -> dict[str, int]:
