@@ -60,7 +60,8 @@ def stack_of_thread(thread_id: int) -> tuple[Frame, ...]:
     frame = sys._current_frames().get(thread_id)
     found: list[tuple[FrameType, int]] = []
     while frame is not None:
-        found.append((frame, frame.f_lineno))
+        # A thread that is caught between two lines stands in none, whatever the type says.
+        found.append((frame, frame.f_lineno or frame.f_code.co_firstlineno))
         frame = frame.f_back
     shown = [(frame, line) for frame, line in reversed(found) if not _is_of_loop(frame.f_code)]
     return tuple(_frame(frame.f_code, line) for frame, line in shown)[-FRAMES_SHOWN:]
