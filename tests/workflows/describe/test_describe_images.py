@@ -23,6 +23,8 @@ NAME = "describe_images"
 
 # Workers are real processes that take real time to start.
 pytestmark = pytest.mark.timeout(120)
+# The folder is what matters here, not where descriptions are kept.
+sqlite_will_do = pytest.mark.databases("sqlite")
 
 
 class OpenDeck(Protocol):
@@ -82,6 +84,7 @@ async def test_every_image_of_a_folder_is_described_or_named(deck: Deck, picture
     assert deck.daemon(NAME).live.progress.fraction == 1.0
 
 
+@sqlite_will_do
 async def test_the_status_names_the_batch_and_its_job(deck: Deck, pictures: Path) -> None:
     await describe(deck, directory=str(pictures), batch_size=4)
 
@@ -103,6 +106,7 @@ async def test_what_is_described_is_not_looked_at_again(deck: Deck, pictures: Pa
     assert len(described) == len(set(described)) == 10
 
 
+@sqlite_will_do
 async def test_a_cancelled_batch_is_not_begun_again_at_once(deck: Deck, pictures: Path) -> None:
     await describe(deck, directory=str(pictures))
     event = await deck.events.next(DaemonChanged, lambda event: event.daemon.live.current_job_id is not None)
@@ -155,6 +159,7 @@ async def test_a_folder_that_cannot_be_read_is_said_and_waited_for(
     assert deck.daemon(NAME).state is DaemonState.RUNNING
 
 
+@sqlite_will_do
 async def test_without_a_folder_it_says_what_to_set_and_begins_when_it_is_set(deck: Deck, pictures: Path) -> None:
     await deck.roster.start(NAME)
     await until_says(deck, "Not configured: set directory")
@@ -198,6 +203,7 @@ async def test_a_touched_file_keeps_its_description_and_an_edited_one_gets_anoth
     assert after["below/2.jpg"].number == before["below/2.jpg"].number
 
 
+@sqlite_will_do
 async def test_a_file_that_comes_back_is_there_again(deck: Deck, pictures: Path) -> None:
     await describe(deck, directory=str(pictures), watch=False)
     await until_says(deck, "are described")
@@ -210,6 +216,7 @@ async def test_a_file_that_comes_back_is_there_again(deck: Deck, pictures: Path)
         assert (event.data["gone_at"] is not None) == (other == away)
 
 
+@sqlite_will_do
 async def test_a_new_file_is_seen_at_once_without_looking_through_the_folder(deck: Deck, pictures: Path) -> None:
     await describe(deck, directory=str(pictures / "below"), interval=3600)
     await until_says(deck, "are described")
@@ -222,6 +229,7 @@ async def test_a_new_file_is_seen_at_once_without_looking_through_the_folder(dec
     assert not [words for words in said if words.startswith("Looking through")]
 
 
+@sqlite_will_do
 async def test_only_what_the_patterns_and_the_limit_allow_is_described(deck: Deck, pictures: Path) -> None:
     await describe(deck, directory=str(pictures), include=["*.jpg"], exclude=["/text.jpg", "bad*"], limit=5)
 
@@ -231,6 +239,7 @@ async def test_only_what_the_patterns_and_the_limit_allow_is_described(deck: Dec
     assert {item.path for item in (await descriptions(deck)).items} == {f"below/{number}.jpg" for number in range(5)}
 
 
+@sqlite_will_do
 async def test_while_memory_is_short_it_waits_makes_batches_smaller_and_says_so(
     deck: Deck, pictures: Path, clock: FakeClock
 ) -> None:
@@ -245,6 +254,7 @@ async def test_while_memory_is_short_it_waits_makes_batches_smaller_and_says_so(
     await until_says(deck, "8 of 9 images are described")
 
 
+@sqlite_will_do
 async def test_a_folder_that_drops_out_and_comes_back_loses_nothing(deck: Deck, pictures: Path) -> None:
     await describe(deck, directory=str(pictures), interval=5)
     await until_says(deck, "are described")
