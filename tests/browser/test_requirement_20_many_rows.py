@@ -1,5 +1,6 @@
 """Speed: 20 random row updates a second over 200 rows take nothing away from who reads and types there."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,3 +62,31 @@ def test_focus_typed_text_scroll_and_open_details_survive_20_changes_a_second(pa
     assert page.locator(".daemon").count() == nodes
     if opened:
         expect(middle.locator("details").first).to_have_attribute("open", "")
+
+
+DIFFERENT = """async () => {
+    const words = (root) => new Map([...root.querySelectorAll(".daemon")].map((row) => {
+        const copy = row.cloneNode(true);
+        for (const time of copy.querySelectorAll("time")) time.textContent = "";
+        return [row.id, row.className + copy.textContent.replace(/\\s+/g, " ").trim()];
+    }));
+    const text = await (await fetch(location.href)).text();
+    const there = words(new DOMParser().parseFromString(text, "text/html")), here = words(document);
+    return [...there].filter(([id, said]) => here.get(id) !== said).length;
+}"""
+
+
+@pytest.mark.timeout(120)
+def test_after_many_changes_every_row_says_what_the_server_says(page: Page, deck: Deck) -> None:
+    """Only what differs in a row is drawn again, so nothing may be taken for drawn that is not."""
+    open_live(page, deck)
+    for command in ("start", "stop"):
+        for number in range(0, ROWS, 40):
+            deck.command(f"chorister-{number:03}", "stop" if command == "start" else "start")
+        expect(row_of(page, "chorister-000").locator(".mark")).to_have_text(
+            re.compile("stopped|not started" if command == "start" else "running|starting"), timeout=15_000
+        )
+    deck.command("conductor", "stop")
+
+    expect(row_of(page, "conductor").locator(".mark")).to_have_text(re.compile("stopped"), timeout=15_000)
+    page.wait_for_function(f"async () => await ({DIFFERENT})() === 0", timeout=15_000)

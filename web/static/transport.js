@@ -3,12 +3,15 @@
 // `resync()` reads this page again. It calls on.alive(moment), on.live(), on.polled(), on.lost(code), on.frame(frame), on.changed(old, new).
 const transport = (() => {
   const POLL = 5000, REFUSALS = 2;
-  const PIECE = /<hx-partial id='([^']+)'.*?<\/hx-partial>/gs;
+  const PIECE = /<hx-partial id='([^']+)'[^>]*>(.*?)<\/hx-partial>/gs, CELL = /(?=<div role="cell")/;
+  const REVISION = / data-rev="(\d+)"/, END = "</div>", SAME = "<div data-same></div>";
+  const drawn = new Map();  // of each row, its cells as they came last: what has not changed is not drawn again
   let selecting = false;  // asking the selection itself would lay the page out anew
   let on, connection, boot, abort, fetching, polling, greeted = false, refusals = 0, missed = false;
 
   htmx.registerExtension("rev", {
     htmx_before_morph_node(old, { newNode }) {
+      if (newNode.dataset?.same !== undefined) return false;
       if (!old.dataset?.rev) return true;
       if (+newNode.dataset?.rev < +old.dataset.rev) return false;
       if (selecting && getSelection().containsNode(old, true)) return !(missed = true);
@@ -21,6 +24,7 @@ const transport = (() => {
     const answer = await fetch(location.href, { signal, cache: "no-store" });
     if (!answer.ok || answer.redirected) throw Object.assign(new Error(), { code: answer.redirected ? 4401 : 1006 });
     const [target, swap, text] = ["#main", "outerMorph ignoreTitle:true", await answer.text()];
+    drawn.clear();
     await htmx.swap({ sourceElement: document.body, target, select: target, swap, text });
     if (!polling) return;
     on.alive(answer.headers.get("date"));
@@ -83,8 +87,21 @@ const transport = (() => {
     }));
   }
 
-  // What this page does not show need not be parsed.
-  const shown = (content) => content.replace(PIECE, (piece, id) => document.getElementById(id) ? piece : "") || undefined;
+  // What this page does not show need not be parsed, and of a row it shows only the cells that look different.
+  const shown = (content) => content.replace(PIECE, (piece, id, html) => {
+    const old = document.getElementById(id);
+    return old ? changed(piece, old, html) : "";
+  }) || undefined;
+
+  function changed(piece, old, html) {
+    const [head, ...cells] = html.slice(0, -END.length).split(CELL), [revision, number] = head.match(REVISION) ?? [];
+    if (!cells.length || +number < +old.dataset.rev) return piece;
+    const kind = head.replace(revision, ""), last = drawn.get(old.id);
+    drawn.set(old.id, { kind, cells });
+    if (last?.kind !== kind || last.cells.length !== cells.length || selecting || old.querySelector("[aria-busy]")) return piece;
+    const different = cells.map((cell, at) => cell === last.cells[at] ? SAME : cell);
+    return piece.replace(html, () => head + different.join("") + END);
+  }
 
   function closed({ detail: { code } }) {
     if (greeted) abort?.abort();
