@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from daemons.service import Service
 from tests.web.test_descriptions import describe
@@ -59,29 +58,28 @@ async def test_many_are_described_again_only_when_they_are_chosen(
     assert (await program.post(url, json={"all": True, "describer": "basic"})).json()["files"] == 3
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("PATCH", "", {"description": ""}, 422),
-        ("PATCH", "", {"description": " "}, 422),
-        ("PATCH", "", {"description": "x" * 20_001}, 422),
-        ("PATCH", "", {"description": 5}, 422),
-        ("PATCH", "", {"description": "x", "revision": "new"}, 422),
-        ("POST", "/restore", {"version": 7}, 404),
-        ("POST", "/redo", {"describer": "nobody"}, 422),
-        ("POST", "/redo", {"describer": "vision"}, 422),
-        ("POST", "/redo", {"model": "smol"}, 422),
-        ("POST", "/redo", {"describer": "basic", "model": "smol"}, 422),
-        ("POST", "/redo", {"describer": "local", "model": "x", "temperature": 9}, 422),
-    ],
-)
-async def test_what_makes_no_sense_is_refused(
-    program: httpx2.AsyncClient, service: Service, method: str, path: str, body: dict[str, object], status: int
-) -> None:
+NONSENSE: list[tuple[str, str, dict[str, object], int]] = [
+    ("PATCH", "", {"description": ""}, 422),
+    ("PATCH", "", {"description": " "}, 422),
+    ("PATCH", "", {"description": "x" * 10_001}, 422),
+    ("PATCH", "", {"description": 5}, 422),
+    ("PATCH", "", {"description": "x", "revision": "new"}, 422),
+    ("POST", "/restore", {"version": 7}, 404),
+    ("POST", "/redo", {"describer": "nobody"}, 422),
+    ("POST", "/redo", {"describer": "vision"}, 422),
+    ("POST", "/redo", {"model": "smol"}, 422),
+    ("POST", "/redo", {"describer": "basic", "model": "smol"}, 422),
+    ("POST", "/redo", {"describer": "local", "model": "x", "temperature": 9}, 422),
+]
+
+
+async def test_what_makes_no_sense_is_refused(program: httpx2.AsyncClient, service: Service) -> None:
     url = await described(program, service)
 
-    assert (await program.request(method, url + path, json=body)).status_code == status
-    assert (await program.request(method, f"/api/descriptions/nobody{path}", json=body)).status_code in (404, 422)
+    for method, path, body, status in NONSENSE:
+        assert (await program.request(method, url + path, json=body)).status_code == status, (path, body)
+        lost = await program.request(method, f"/api/descriptions/nobody{path}", json=body)
+        assert lost.status_code in (404, 422), (path, body)
 
 
 async def test_sidecars_are_written_beside_the_images_at_once_and_by_jobs(

@@ -12,7 +12,7 @@ from daemons.workflows.describe.keeper.descriptions import TOPIC, Description, u
 from daemons.workflows.describe.keeper.recording import keep_version
 from daemons.workflows.describe.tables import DescriptionTable, DescriptionVersionTable
 
-DESCRIPTION_CHARACTERS = 20_000
+DESCRIPTION_CHARACTERS = 10_000
 
 _D = DescriptionTable.__table__.c
 _V = DescriptionVersionTable.__table__.c

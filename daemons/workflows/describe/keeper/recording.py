@@ -48,7 +48,9 @@ def record(tx: Transaction, way: Way, finding: Finding, job_id: str | None, *, a
         "output_tokens": finding.output_tokens,
         **finding.searched_by(),
     }
-    if not asked and tx.execute(select(_D.id).where(_D.digest == digest, _D.origin == "hand")).first():
+    # Locked: who edits it at this moment would be overwritten, and his words be in no version.
+    known = tx.execute(select(_D.origin).where(_D.digest == digest).with_for_update()).first()
+    if known is not None and known.origin == "hand" and not asked:
         values = _facts_of(values, failed=finding.error is not None)
     else:
         keep_version(tx, _D.digest == digest)
