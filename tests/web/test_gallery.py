@@ -1,11 +1,14 @@
 """The gallery: what is chosen is in the address, each picture has a page, and what people write is never lost."""
 
+from pathlib import Path
+
 import httpx2
 import pytest
 
 from daemons.errors import ErrorInfo
 from daemons.service import Service
 from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Finding, Way, record
+from tests.workflows.describe.pictures import landscape, saved
 
 BASIC, TINY = Way(b"/photos", "basic"), Way(b"/photos", "local", "tiny")
 EVIL = "<script>alert(1)</script> ‮ 🦩 'x\"y"
@@ -155,3 +158,21 @@ async def test_who_may_only_look_sees_no_buttons(onlooker: httpx2.AsyncClient, s
 
 async def test_look_alikes_stand_together(browser: httpx2.AsyncClient, service: Service) -> None:
     assert "No two images look alike" in (await browser.get("/descriptions/groups")).text
+
+
+async def test_a_sidecar_is_written_once_and_not_over_another_programs(
+    browser: httpx2.AsyncClient, service: Service, tmp_path: Path
+) -> None:
+    saved(landscape(), tmp_path / "a.jpg")
+    one = await describe(service, "a.jpg", "A hill.", Way(bytes(tmp_path), "basic"))
+    sidecar = tmp_path / "a.jpg.xmp"
+    sidecar.write_text('<x:xmpmeta xmlns:x="adobe:ns:meta/"/>')
+
+    refused = await browser.post(f"/descriptions/{one}/sidecar")
+    sidecar.unlink()
+    written = await browser.post(f"/descriptions/{one}/sidecar")
+
+    assert refused.status_code == 409
+    assert "What to do:" in refused.text
+    assert "a.jpg.xmp" in written.text
+    assert "A hill." in sidecar.read_text()

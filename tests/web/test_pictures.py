@@ -1,5 +1,6 @@
 """Pictures as they are sent: only images, only those of the rows, only below their folder, and never as a page."""
 
+import asyncio
 import io
 import os
 from hashlib import sha256
@@ -180,6 +181,27 @@ async def test_a_folder_that_is_away_is_named(program: httpx2.AsyncClient, servi
     answer = await program.get(f"/api/descriptions/{description}/image")
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "ERR_FOLDER_MISSING")
+
+
+async def test_pictures_that_nobody_waits_for_are_not_made(served: Served, photos: Path) -> None:
+    saved(busy(), photos / "a.jpg")
+    picture = (photos / "a.jpg").read_bytes()
+    ids = []
+    for number in range(40):
+        (photos / f"{number}.jpg").write_bytes(picture + bytes([number]))  # the same to see, and other bytes
+        ids.append(await described(served.service, photos, f"{number}.jpg".encode()))
+    head = f"HTTP/1.1\r\nHost: {served.host}\r\nAuthorization: Bearer {served.token}\r\n\r\n"
+    asked = [await served.raw(f"GET /api/descriptions/{one}/thumbnail {head}") for one in ids]
+    *left, (reader, writer) = asked
+    for _, other in left:
+        other.transport.abort()
+
+    async with asyncio.timeout(SECONDS):
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+    made = len(list((served.service.settings.data_dir / "thumbnails").glob("??/*.webp")))
+    assert made < len(asked) / 2
 
 
 async def test_a_large_file_does_not_pass_through_memory_and_an_asker_may_leave(served: Served, photos: Path) -> None:

@@ -112,6 +112,7 @@ class DescriptionShape(shapes.Shape):
     edited_at: AwareDatetime | None
     edited_by: str | None
     gone_at: AwareDatetime | None
+    prompt_hash: str | None
     finish: str | None
     prompt_tokens: int | None
     output_tokens: int | None
@@ -130,6 +131,7 @@ class VersionShape(shapes.Shape):
     error: shapes.ErrorShape | None
     origin: str
     by: str | None
+    prompt_hash: str | None
     finish: str | None
     prompt_tokens: int | None
     output_tokens: int | None

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from daemons.errors import Conflict, Invalid
+from daemons.errors import Conflict, Invalid, NotFound
 from daemons.workflows.describe.keeper import DESCRIPTION_CHARACTERS, Neighbours, StaleDescription
 from web.api.describe import keeper_of
 from web.api.description_changes import Edit, Redo, Restore
@@ -103,11 +103,28 @@ async def redo(request: Request) -> Response:
         body = parse_model(Redo, {name: value for name, value in form.items() if value})
     except Invalid as error:
         return _redo_page(request, (await keeper.get(description_id)).as_dict(), form, error, status=422)
-    async for again in keeper.redo(body.again(), ids=[description_id]):
-        created = await service(request).orders.create(again.order.type, again.order.args, unique=again.unique)
+    async for portion in keeper.redo(body.again(), ids=[description_id]):
+        created = await service(request).orders.create(portion.order.type, portion.order.args, unique=portion.unique)
         return back_to(request, f"/jobs/{created.job.id}")
     await keeper.get(description_id)
     raise Conflict("The file is not there any more.", remedy="Put it back first.", code="ERR_FILE_GONE")
+
+
+async def show_sidecar(request: Request) -> Response:
+    description = await keeper_of(request).get(request.path_params["id"])
+    return _sidecar_page(request, description.as_dict())
+
+
+async def write_sidecar(request: Request) -> Response:
+    """Write what it says beside the image, and say where; what is in the way is told with what to do."""
+    form = await read_form(request, names=["merge"])
+    keeper, description_id = keeper_of(request), request.path_params["id"]
+    description = (await keeper.get(description_id)).as_dict()
+    try:
+        path = await keeper.write_sidecar(description_id, merge="merge" in form)
+    except (Conflict, NotFound) as error:
+        return _sidecar_page(request, description, problem=error, status=409)
+    return _sidecar_page(request, description, written=path)
 
 
 def stripes_of(facts: Mapping[str, Any] | None) -> Sequence[Stripe]:
@@ -143,6 +160,24 @@ def _edit_page(
     )
 
 
+def _sidecar_page(
+    request: Request,
+    description: Mapping[str, Any],
+    *,
+    written: str | None = None,
+    problem: Exception | None = None,
+    status: int = 200,
+) -> Response:
+    return templates(request).page(
+        "pages/sidecar.html",
+        status,
+        viewer=viewer(request),
+        description=description,
+        written=written,
+        problem=problem,
+    )
+
+
 def _redo_page(
     request: Request,
     description: Mapping[str, Any],
@@ -165,10 +200,12 @@ FORMS = [
     Form("/descriptions/{id}/edit", edit, "PATCH /api/descriptions/{id}"),
     Form("/descriptions/{id}/restore", restore, "POST /api/descriptions/{id}/restore"),
     Form("/descriptions/{id}/redo", redo, "POST /api/descriptions/{id}/redo"),
+    Form("/descriptions/{id}/sidecar", write_sidecar, "POST /api/descriptions/{id}/sidecar"),
 ]
 ROUTES = [
     Route("/descriptions/{id}", show_description),
     Route("/descriptions/{id}/edit", show_edit),
     Route("/descriptions/{id}/redo", show_redo),
+    Route("/descriptions/{id}/sidecar", show_sidecar),
     *(form.route() for form in FORMS),
 ]

@@ -48,6 +48,7 @@ class Description:
     edited_at: datetime | None
     edited_by: str | None
     gone_at: datetime | None
+    prompt_hash: str | None
     finish: str | None
     prompt_tokens: int | None
     output_tokens: int | None

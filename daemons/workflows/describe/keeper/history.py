@@ -28,6 +28,7 @@ class Version:
     error: dict[str, JsonValue] | None
     origin: str
     by: str | None
+    prompt_hash: str | None
     finish: str | None
     prompt_tokens: int | None
     output_tokens: int | None
