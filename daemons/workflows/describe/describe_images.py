@@ -160,6 +160,9 @@ class DescribeImages(BaseDaemon):
         # What it tells next is the use since now.
         psutil.cpu_percent()
         job = await self.wait_for(job, done=done, total=self._total)
+        if isinstance(job.args, dict) and job.args.get("items") != args.model_dump(mode="json")["items"]:
+            # One that an earlier run had left: what it did is known to the next.
+            pending.extendleft(reversed(items))
         if isinstance(job.result, dict):
             await self.metric("images", job.result["described"], "images")
             await self.metric("failed", job.result["failed"], "images")
