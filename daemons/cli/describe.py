@@ -49,9 +49,10 @@ def describe_folder(
 ) -> None:
     """Describe every image of a folder that is not described yet, and return when that is done.
 
-    Options that are given stay with the folder's daemon; the others are as they were. With a running deck the work is
-    its own: Ctrl-C only ends looking on. Without one it runs here: Ctrl-C finishes the image in hand and ends, again
-    ends at once; the same command goes on where it stopped.
+    Options that are given stay with the folder's daemon, but for --limit; the others are as they were.
+
+    With a running deck the work is its own: Ctrl-C only ends looking on. Without one it runs here: Ctrl-C finishes
+    the image in hand and ends, again ends at once; the same command goes on where it stopped.
 
     `daemondeck describe import` takes over what older scripts described. A folder of that name is given as ./import.
 
@@ -70,7 +71,8 @@ def describe_folder(
         "exclude": exclude,
         "limit": limit,
     }
-    configuration = {name: value for name, value in given.items() if value is not None}
+    # A limit is of one run: who described five hundred to see how it goes wants all of them the next time.
+    configuration = {name: value for name, value in given.items() if value is not None or name == "limit"}
     options = options_of(context)
     if not directory.strip():
         raise CommandError(Exit.USAGE, "Name the folder of images.", code="ERR_NO_DIRECTORY")

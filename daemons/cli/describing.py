@@ -51,10 +51,16 @@ async def folder_daemon(
     mine = next((row for row in rows if row.type == TYPE and row.configuration.get("directory") == named), None)
     if mine is None:
         name = free_name(directory, {row.name for row in rows})
-        return await service.add_daemon(TYPE, name, {"directory": named, **(new or configuration)})
-    if mine.enabled and not configuration:
+        return await service.add_daemon(TYPE, name, merged({"directory": named}, new or configuration))
+    changed = merged(mine.configuration, configuration)
+    if mine.enabled and changed == mine.configuration:
         return mine
-    return await service.edit_daemon(mine.name, enabled=True, configuration={**mine.configuration, **configuration})
+    return await service.edit_daemon(mine.name, enabled=True, configuration=changed)
+
+
+def merged(configuration: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with what is given put in; what is given as None is left to its default."""
+    return {name: value for name, value in {**configuration, **given}.items() if value is not None}
 
 
 def free_name(directory: Path, taken: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from daemons.cli.run_lines import RunLines
 from daemons.cli.stopping import StopSignals
 from daemons.cli.switching import has_failed
 from daemons.clock import Clock, SystemClock
+from daemons.events import DaemonChanged, Event
 from daemons.logs import set_up_logs
 from daemons.states import Desired
 from daemons.values import DaemonRow
@@ -109,13 +110,20 @@ async def _describe(
 async def _follow(service: "Service", name: str, stop: asyncio.Event, lines: RunLines) -> str:
     """Return how it ended: "complete", "stopped" or "failed"."""
     end, row = EndOfWork(), service.board.get(name).row
-    while not await service.clock.wait(stop, LOOK_SECONDS):
-        daemon = plain(service.board.get(name).as_dict())
-        lines.hear(daemon)
-        if end.may_be(daemon) and end.is_here(daemon, await _items(service, row)):
-            return "complete"
-        if has_failed(daemon) and daemon["state"] != "backoff":
-            return "failed"
+
+    def hear(event: Event) -> None:
+        # Between two looks a short batch comes and goes.
+        if isinstance(event, DaemonChanged) and event.daemon.id == row.id and event.daemon.live.current_status:
+            lines.hear_status(event.daemon.live)
+
+    with service.bus.listen(hear):
+        while not await service.clock.wait(stop, LOOK_SECONDS):
+            daemon = plain(service.board.get(name).as_dict())
+            lines.hear(daemon)
+            if end.may_be(daemon) and end.is_here(daemon, await _items(service, row)):
+                return "complete"
+            if has_failed(daemon) and daemon["state"] != "backoff":
+                return "failed"
     return "stopped"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from daemons.cli.deck import LOST, Deck
-from daemons.cli.describing import TYPE, EndOfWork, free_name, readable_folder
+from daemons.cli.describing import TYPE, EndOfWork, free_name, merged, readable_folder
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options
 from daemons.cli.run_end import RunEnd
@@ -53,10 +53,10 @@ def daemon_there(
     found = next((one for one in daemons if one["type"] == TYPE and _directory(one) == str(folder)), None)
     if found is None:
         name = free_name(folder, [one["name"] for one in daemons])
-        body = {"type": TYPE, "name": name, "configuration": {"directory": str(folder), **(new or configuration)}}
+        body = {"type": TYPE, "name": name, "configuration": merged({"directory": str(folder)}, new or configuration)}
         made: Item = deck.post("/daemons", body)
         return made
-    changed = {**found["configuration"], **configuration}
+    changed = merged(found["configuration"], configuration)
     if found["enabled"] and changed == found["configuration"]:
         return found
     edit: Item = {"enabled": True, "configuration": changed, "configuration_revision": found["configuration_revision"]}

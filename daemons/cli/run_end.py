@@ -48,8 +48,9 @@ class RunEnd:
 
     def _counts(self) -> Item:
         items = self.items or {"done": 0, "failed": 0, "total": None}
-        total = (self.daemon["progress"] or {}).get("total") or items["total"]
-        left = None if total is None else max(0, int(total) - items["done"] - items["failed"])
+        found = (self.daemon["progress"] or {}).get("total") or items["total"]
+        total = None if found is None else int(found)
+        left = None if total is None else max(0, total - items["done"] - items["failed"])
         return {"done": items["done"], "failed": items["failed"], "total": total, "left": left}
 
     def _as_dict(self) -> Item:

@@ -11,6 +11,7 @@ from daemons.cli.printing import as_json, note, one_line, say
 from daemons.cli.progress import rate_and_end
 from daemons.cli.times import here
 from daemons.clock import Clock
+from daemons.values import Live
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -56,6 +57,12 @@ class RunLines:
         elif daemon["progress"] and self._clock.monotonic() - self._told_at >= LINE_SECONDS:
             self._told_at = self._clock.monotonic()
             self._tell_progress(daemon)
+
+    def hear_status(self, live: Live) -> None:
+        """Tell of a new batch at once."""
+        if live.current_job_id and live.current_status and live.current_status != self._told:
+            self._told = live.current_status
+            self.line(live.current_status)
 
     def line(self, text: str) -> None:
         """Tell one thing, with its time."""
