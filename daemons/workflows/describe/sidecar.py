@@ -4,8 +4,8 @@ Blocking; called in a thread.
 """
 
 import errno
+import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -123,7 +123,10 @@ def _read(at: int, name: bytes) -> tuple[bytes | None, os.stat_result | None]:
 
 
 def _replace(at: int, name: bytes, data: bytes, before: os.stat_result | None) -> None:
-    made = b".daemondeck-" + secrets.token_hex(8).encode() + b".tmp"
+    made = temporary_name(name)
+    # What a process left behind that was killed while it wrote this one.
+    with suppress(FileNotFoundError):
+        os.unlink(made, dir_fd=at)
     handle = os.open(made, _MAKE, 0o666, dir_fd=at)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -135,6 +138,8 @@ def _replace(at: int, name: bytes, data: bytes, before: os.stat_result | None) -
         if _identity(at, name) != _identity_of(before):
             raise SidecarChanged
         os.rename(made, name, src_dir_fd=at, dst_dir_fd=at)
+    except FileNotFoundError as error:
+        raise SidecarChanged from error  # by another of our own writers
     except BaseException:
         with suppress(OSError):
             os.unlink(made, dir_fd=at)
@@ -142,6 +147,11 @@ def _replace(at: int, name: bytes, data: bytes, before: os.stat_result | None) -
     # Else a power cut could leave the old name of the new file.
     with suppress(OSError):
         os.fsync(at)
+
+
+def temporary_name(name: bytes) -> bytes:
+    """Return what a sidecar is called until it is whole: always the same, and short whatever the name is."""
+    return b".daemondeck-" + hashlib.sha256(name).hexdigest()[:16].encode() + b".tmp"
 
 
 def _identity(at: int, name: bytes) -> tuple[int, ...] | None:

@@ -16,6 +16,7 @@ from daemons.workflows.describe.sidecar import (
     SidecarForeign,
     SidecarRefused,
     SidecarUnwritten,
+    temporary_name,
     write_sidecar,
 )
 from daemons.workflows.describe.xmp import SidecarUnreadable, read
@@ -49,6 +50,13 @@ def test_it_is_written_and_written_again_and_the_image_stays(photos: Path) -> No
     assert first == again == photos / "2019" / "a.jpg.xmp"
     assert (read(again.read_bytes()).said, again.stat().st_mode & 0o777) == ("Two dogs.", 0o640)
     assert (photos / "2019" / "a.jpg").read_bytes() == IMAGE
+    assert names(photos) == ["2019", "a.jpg", "a.jpg.xmp"]
+
+
+def test_what_a_killed_process_left_behind_goes_with_the_next_try(photos: Path) -> None:
+    (photos / "2019" / os.fsdecode(temporary_name(b"a.jpg.xmp"))).write_bytes(b"half a side")
+
+    assert read(write(photos).read_bytes()).said == "A dog."
     assert names(photos) == ["2019", "a.jpg", "a.jpg.xmp"]
 
 
