@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 
-from benchmarks import browser, gallery, job_list, job_queue, sockets, startup, status_writes
+from benchmarks import batch_workers, browser, gallery, job_list, job_queue, sockets, startup, status_writes
 from benchmarks.engine import fsync_milliseconds
 from benchmarks.report import Benchmark
 
@@ -17,6 +17,7 @@ BENCHMARKS = [
     *job_queue.BENCHMARKS,
     *job_list.BENCHMARKS,
     *gallery.BENCHMARKS,
+    *batch_workers.BENCHMARKS,
     *startup.BENCHMARKS,
     *browser.BENCHMARKS,
 ]
