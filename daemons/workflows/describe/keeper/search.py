@@ -11,7 +11,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, column, false, func, literal_column, not_, select, table, true
+from sqlalchemy import ColumnElement, and_, column, false, func, literal_column, not_, select, table, true
 
 from daemons.errors import Invalid
 from daemons.workflows.describe.tables import DescriptionTable
@@ -84,6 +84,13 @@ def _fts5(sought: Sought) -> str:
 
 def _in_postgres(sought: list[Sought]) -> ColumnElement[bool]:
     query = " & ".join(map(_tsquery, sought))
+    # The words of a phrase once more by themselves: the planner takes it for rarer then, and asks the index.
+    phrases = [one for one in sought if len(one.words) > 1 and not one.is_negated]
+    single = " & ".join(f"'{_plain(word)}'" for phrase in phrases for word in phrase.words[:-1])
+    return and_(*(_holds(words) for words in (query, single) if words))
+
+
+def _holds(query: str) -> ColumnElement[bool]:
     condition: ColumnElement[bool] = literal_column("descriptions.words").op("@@")(func.to_tsquery("simple", query))
     return condition
 
