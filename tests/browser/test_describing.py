@@ -50,7 +50,7 @@ def test_a_new_description_does_not_move_the_rows_under_the_pointer(page: Page, 
     page.locator(".item").nth(1).hover()
     (pictures / "IMG_0001.jpg").rename(pictures / "IMG_0999.jpg")
     deck.command(NAME, "wake")
-    expect(page.get_by_text("There are new rows")).to_be_visible(timeout=15_000)
+    expect(page.locator("#pill")).to_have_text("1 new", timeout=15_000)
     expect(first).to_have_text(shown)
     page.get_by_role("heading", level=1).hover()
 

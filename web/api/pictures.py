@@ -62,11 +62,10 @@ async def get_image(request: Request, query: ImageQuery) -> Response:
         original.file.close()
         return _small(request, await _unless_left(request, pictures.thumbnail(description_id, Size.LARGE)))
     tag = sha256 or f"{original.stamp[0]:x}-{original.stamp[1]:x}"
-    answer = PictureResponse(original, tag, as_file=query.download)
     if _has(request, tag):
         original.file.close()
         return Response(status_code=304, headers={"ETag": f'"{tag}"', "Cache-Control": _ASK_AGAIN})
-    return answer
+    return PictureResponse(original, tag, as_file=query.download)
 
 
 class PictureResponse(FileResponse):

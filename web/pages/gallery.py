@@ -1,5 +1,6 @@
 """The pages on which all pictures are looked at: what is chosen of them, and those that look alike."""
 
+import asyncio
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -30,8 +31,7 @@ class GalleryQuery(DescriptionQuery):
 async def show_gallery(request: Request) -> Response:
     asked = read_query(request, GalleryQuery, from_form=True)
     keeper = keeper_of(request)
-    page = await find(request, asked)
-    facets = await keeper.facets.get(asked.folder)
+    page, facets = await asyncio.gather(find(request, asked), keeper.facets.get(asked.folder))
     filters = filters_of(request)
     view = asked.view or remembered_view(request)
     answer = templates(request).page(

@@ -18,11 +18,15 @@
     const asked = location.search, query = new URLSearchParams(asked), here = new Set(ids());
     for (const name of ["cursor", "view"]) query.delete(name);
     for (const [name, value] of [...query]) if (!value) query.delete(name);
-    query.set("limit", "100");
+    query.set("limit", "61");
     const answer = await fetch(`${list().dataset.news}?${query}`).then((it) => it.ok && it.json(), () => null);
     if (!answer || !list() || location.search !== asked) return;
     const first = answer.items.findIndex(({ id }) => here.has(id));
-    tell(first < 0 ? answer.items.length : first, first < 0 && answer.next);
+    const count = first < 0 ? answer.items.length : first;
+    const fills = "fills" in list().dataset, held = document.querySelector(".gallery:hover");  // nothing moves under the pointer
+    if (fills && count && !held) return transport.resync();
+    if (fills && count) asking = setTimeout(ask, PACE);
+    tell(count, first < 0 && answer.next);
   }
 
   document.addEventListener("htmx:ws:before:message:incoming", (event) => {

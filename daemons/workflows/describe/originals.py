@@ -65,7 +65,9 @@ def open_original(folder: bytes, path: bytes) -> Original:
     except ImageError as error:
         raise _refused(error) from error
     try:
-        return Original(file, clean_name(path), os.fstat(file.fileno()), _media_type(file))
+        media_type = _media_type(file)
+        file.seek(0)  # on some systems whoever opens /dev/fd/N goes on where this one stands
+        return Original(file, clean_name(path), os.fstat(file.fileno()), media_type)
     except (ImageError, OSError) as error:
         file.close()
         raise _refused(error if isinstance(error, ImageError) else FileUnreadable()) from error

@@ -170,7 +170,8 @@ class Thumbnails:
         return base64.b64decode(results[0]["webp"])
 
     def _remember(self, source: Source, error: WorkerError, found: ErrorInfo) -> None:
-        is_hopeless = isinstance(error, WorkerHung | WorkerOutOfMemory) or found.code.startswith(_HOPELESS)
+        is_its_own_fault = isinstance(error, WorkerTaskFailed) and found.code.startswith(_HOPELESS)
+        is_hopeless = is_its_own_fault or isinstance(error, WorkerHung | WorkerOutOfMemory)
         seconds = _HOPELESS_SECONDS if is_hopeless else _DOUBTFUL_SECONDS
         self._failed[source] = found, self._clock.monotonic() + seconds
         self._failed.move_to_end(source)
