@@ -35,7 +35,8 @@ async def statistics_of(
 ) -> ItemStatistics:
     """Return the figures of the rows that meet `chosen`; rates, seconds and stretches are of the time since then."""
     # What was brought from elsewhere was not done here: it would make rates that are not true.
-    in_time = [*chosen, _D.created_at >= since, _D.origin != "import"]
+    made_here = [*chosen, _D.origin != "import"]
+    in_time = [*made_here, _D.created_at >= since]
     states = await _counts(database, [*chosen, _D.gone_at.is_(None)])
     parts = await _parts(database, in_time, step)
     done = [part for part in parts if part.state == "done"]
@@ -44,7 +45,7 @@ async def statistics_of(
         states.get("done", 0),
         states.get("failed", 0),
         sum(part.items for part in parts),
-        await _rate_now(database, in_time, parts, now),
+        await _rate_now(database, made_here, parts, now),
         _rate(parts),
         await _last(database, chosen),
         await _seconds(database, [*in_time, _DONE, _D.seconds.is_not(None)], done),
@@ -136,16 +137,16 @@ def _speed(parts: Parts) -> float | None:
 
 
 def _begin_of(step: timedelta, *, is_sqlite: bool) -> ColumnElement[str]:
-    """Return the hour of a row's time as text, in UTC; for stretches shorter than that the minute."""
+    """Return the hour of a row's time, in UTC; for stretches shorter than that the minute."""
     if is_sqlite:
         # It keeps times as text: to cut it off takes half as long as to reckon with it.
         return func.substr(_D.created_at, 1, len("2026-11-26 16" if step >= HOUR else "2026-11-26 16:20"))
-    return func.to_char(func.timezone("UTC", _D.created_at), "YYYY-MM-DD HH24" + (":MI" if step < HOUR else ""))
+    return func.date_trunc("hour" if step >= HOUR else "minute", func.timezone("UTC", _D.created_at))
 
 
 def _stretches(parts: Parts, step: timedelta) -> list[ItemStretch]:
     def place(part: Row[Any]) -> int:
-        return (datetime.fromisoformat(part.begin).replace(tzinfo=UTC) - EPOCH) // step
+        return (datetime.fromisoformat(str(part.begin)).replace(tzinfo=UTC) - EPOCH) // step
 
     return [_stretch(EPOCH + number * step, list(same)) for number, same in groupby(parts, place)]
 
