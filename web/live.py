@@ -39,7 +39,7 @@ PACE_SECONDS = 0.1
 """The least time between two frames of one entity."""
 RING_ENTRIES = 10_000
 RING_BYTES = 8 * 1024 * 1024
-ITEM_BYTES = 4_000
+ITEM_BYTES = 8_000
 """What one item of a workflow is taken to weigh in the ring, facts and all."""
 TICK_SECONDS = 1.0
 HEARTBEAT_TICKS = 5
@@ -263,9 +263,11 @@ def _key_of(pointer: tuple[str, str] | ItemChanged) -> tuple[str, str]:
 
 
 def _size_of(pointer: Pointer) -> int:
-    if isinstance(pointer, ItemChanged):
-        return ITEM_BYTES
-    if isinstance(pointer, LogWritten):
-        return 200 + len(pointer.line.message)
-    # Items are kept whole: there is no one place to read them again.
-    return 200 + len(repr(pointer.data)) if isinstance(pointer, ItemChanged) else 200
+    match pointer:
+        case ItemChanged():
+            # Items are kept whole: there is no one place to read them again.
+            return ITEM_BYTES
+        case LogWritten(line):
+            return 200 + len(line.message)
+        case _:
+            return 200

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 TYPE = "describe_images"
 WORKFLOW = "describe"
 NAME_CHARACTERS = 63
+NOT_CONFIGURED = "Not configured"
+SET_WHERE = "Settings are in daemondeck.toml, or variables such as DAEMONDECK_VISION__URL."
 RESTS_MOST = 30
 """Rests after which work is over, although files are found that nothing is known of: a second or two each."""
 
@@ -93,6 +95,18 @@ class EndOfWork:
         """Whether as much is settled as there is; a file that is still written to is waited for, not for ever."""
         settled = items["done"] + items["failed"] if items else 0
         return bool(settled >= daemon["progress"]["total"] or self._rests >= RESTS_MOST)
+
+
+def check_configured(daemon: Mapping[str, Any], said_at: str | None = None) -> None:
+    """Raise CommandError when the daemon waits for a setting, and has said so since `said_at`."""
+    said = str(daemon["current_status"] or "")
+    if said.startswith(NOT_CONFIGURED) and daemon["status_updated_at"] != said_at:
+        raise CommandError(
+            Exit.SETTINGS,
+            said if said.endswith(".") else f"{said}.",
+            remedy=SET_WHERE if said.startswith(f"{NOT_CONFIGURED}: set ") else None,
+            code="ERR_NOT_CONFIGURED",
+        )
 
 
 def _is_text(text: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemons.cli import importing
-from daemons.cli.describing import WORKFLOW, EndOfWork, folder_daemon, readable_folder
+from daemons.cli.describing import WORKFLOW, EndOfWork, check_configured, folder_daemon, readable_folder
 from daemons.cli.exits import Exit
 from daemons.cli.options import Options
 from daemons.cli.records import plain
@@ -120,6 +120,7 @@ async def _follow(service: "Service", name: str, stop: asyncio.Event, lines: Run
         while not await service.clock.wait(stop, LOOK_SECONDS):
             daemon = plain(service.board.get(name).as_dict())
             lines.hear(daemon)
+            check_configured(daemon)
             if end.may_be(daemon) and end.is_here(daemon, await _items(service, row)):
                 return "complete"
             if has_failed(daemon) and daemon["state"] != "backoff":

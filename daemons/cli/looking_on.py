@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from daemons.cli.deck import LOST, Deck
-from daemons.cli.describing import TYPE, EndOfWork, free_name, merged, readable_folder
+from daemons.cli.describing import TYPE, EndOfWork, check_configured, free_name, merged, readable_folder
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options
 from daemons.cli.run_end import RunEnd
@@ -109,6 +109,7 @@ async def _until_done(deck: Deck, before: Item, lines: RunLines) -> tuple[str, I
             for daemon in frame.items:
                 if daemon["id"] == before["id"]:
                     lines.hear(daemon)
+                    check_configured(daemon, before["status_updated_at"])
                     if end.may_be(daemon) and end.is_here(daemon, deck.get(f"{place}/statistics")["items"]):
                         return "complete", daemon
                     if _has_ended(daemon, before):

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -171,3 +172,20 @@ def test_with_a_deck_the_work_is_the_decks_own(own_deck: DeckRunner, tmp_path: P
         assert "`daemondeck stop describe-large` ends it" in own_deck.log_of("describe")
         (daemon,) = [one for one in own_deck.json("status") if one["name"] == "describe-large"]
         assert (daemon["state"], daemon["desired"]) == ("running", "on")
+
+
+@pytest.mark.parametrize(
+    ("describer", "code", "remedy"),
+    [("vision", "set vision.url", "daemondeck.toml"), ("local", "needs torch", "pip install 'daemondeck[vlm]'")],
+)
+def test_what_a_describer_lacks_is_said_and_not_waited_for(
+    own_deck: DeckRunner, photos: Path, describer: str, code: str, remedy: str
+) -> None:
+    if describer == "local" and find_spec("torch"):
+        pytest.skip("the extra vlm is installed here")
+
+    run = own_deck.run_alone("describe", str(photos), "--describer", describer)
+
+    assert run.returncode == 78
+    assert "ERR_NOT_CONFIGURED: Not configured: " in run.stderr
+    assert code in run.stderr and remedy in run.stderr

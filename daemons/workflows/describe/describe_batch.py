@@ -10,10 +10,12 @@ from daemons.clients.asking import Ask
 from daemons.clients.vision import VisionClient
 from daemons.clock import Clock
 from daemons.handlers import JobContext, job
+from daemons.subprocess_work.errors import WorkerTaskFailed
 from daemons.workflows.describe.answering import Answering
 from daemons.workflows.describe.batch import Batch
 from daemons.workflows.describe.copies import Copies
 from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Way
+from daemons.workflows.describe.local_errors import ModelNotLoaded, hinders_loading
 from daemons.workflows.describe.options import PROMPT
 from daemons.workflows.describe.paths import disk_path, wire_path
 from daemons.workflows.describe.settling import Settling
@@ -124,7 +126,12 @@ class BatchWork:
             return
         more = {"ask": asdict(ask), "model": self._args.model} if ask else {}
         self._batch = Batch(self._ctx, paths, describer=self._args.describer, more=more)
-        await self._batch.run(self._settling.accept)
+        try:
+            await self._batch.run(self._settling.accept)
+        except WorkerTaskFailed as failed:
+            if hinders_loading(failed.error_code):
+                raise ModelNotLoaded(failed.message, remedy=failed.remedy, code=failed.error_code) from None
+            raise
 
     async def _ask_the_server(self, paths: Sequence[bytes], ask: Ask) -> None:
         self._batch = batch = Batch(self._ctx, paths, describer="prepare")

@@ -13,6 +13,7 @@ from daemons.states import JobState, LogLevel
 from daemons.values import Job
 from daemons.workflows.describe.describe_batch import BatchArgs, BatchItem
 from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Way, clean_path
+from daemons.workflows.describe.local_errors import hinders_loading
 from daemons.workflows.describe.looking import SETTLED_SECONDS, FolderLooker, Look
 from daemons.workflows.describe.machine import memory_percent
 from daemons.workflows.describe.options import DescribeOptions
@@ -174,6 +175,9 @@ class DescribeImages(BaseDaemon):
         assert job.error is not None
         await self.log(LogLevel.ERROR, f"Batch {number} {job.state}: {job.error.message}")
         await self.report_error(job.error.code, job.error.message)
+        if hinders_loading(job.error.code):
+            await self.sleep(LONGEST_WAIT, f"Not configured: {job.error.message} {job.error.remedy or ''}".rstrip())
+            return
         # Not at once: it would fail again, or be what a person has just cancelled.
         seconds = max(self.options.interval, min(LONGEST_WAIT, self.options.interval * 2**self._failed_in_a_row))
         self._failed_in_a_row = min(self._failed_in_a_row + 1, 10) if job.state == JobState.FAILED else 0

@@ -6,6 +6,8 @@ ImageFailed         one picture; those of `clients.errors`, and
     ModelTooSlow · ModelOutOfMemory
 """
 
+from collections.abc import Iterator
+
 from daemons.clients.errors import ImageFailed
 from daemons.errors import Permanent
 
@@ -15,6 +17,17 @@ class ModelNotLoaded(Permanent):
 
     code = "ERR_MODEL_NOT_LOADED"
     remedy = "Look at the details; another model, or device `cpu`, may work."
+
+
+def hinders_loading(code: str) -> bool:
+    """Return whether `code` is that of a ModelNotLoaded: no other try mends it, a person does."""
+    return code == ModelNotLoaded.code or any(code == kind.code for kind in _all_kinds(ModelNotLoaded))
+
+
+def _all_kinds(kind: type[ModelNotLoaded]) -> Iterator[type[ModelNotLoaded]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _all_kinds(below)
 
 
 class ExtraMissing(ModelNotLoaded):
