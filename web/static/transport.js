@@ -4,14 +4,13 @@
 const transport = (() => {
   const POLL = 5000, REFUSALS = 2;
   const PIECE = /<hx-partial id='([^']+)'[^>]*>(.*?)<\/hx-partial>/gs, CELL = /(?=<div role="cell")/;
-  const REVISION = / data-rev="(\d+)"/, END = "</div>", SAME = "<div data-same></div>";
+  const REVISION = / data-rev="(\d+)"/, END = "</div>";
   const drawn = new Map();  // of each row, its cells as they came last: what has not changed is not drawn again
   let selecting = false;  // asking the selection itself would lay the page out anew
-  let on, connection, boot, abort, fetching, polling, greeted = false, refusals = 0, missed = false;
+  let on, connection, boot, abort, fetching, polling, greeted = false, refusals = 0, missed = false, written = false;
 
   htmx.registerExtension("rev", {
     htmx_before_morph_node(old, { newNode }) {
-      if (newNode.dataset?.same !== undefined) return false;
       if (!old.dataset?.rev) return true;
       if (+newNode.dataset?.rev < +old.dataset.rev) return false;
       if (selecting && getSelection().containsNode(old, true)) return !(missed = true);
@@ -83,24 +82,46 @@ const transport = (() => {
     // Nothing may be drawn between the page being written on the server and its arrival here: it would be lost.
     event.detail.waitUntil(Promise.resolve(fetching).then(() => {
       on.frame(frame);
-      if (frame.content !== undefined) event.detail.message.data = JSON.stringify({ content: shown(frame.content) });
+      if (frame.content === undefined) return;
+      event.detail.message.data = JSON.stringify({ content: shown(frame.content) });
+      if (written) document.dispatchEvent(new Event("htmx:after:swap"));  // as htmx says of what it draws
+      written = false;
     }));
   }
 
-  // What this page does not show need not be parsed, and of a row it shows only the cells that look different.
+  // What this page does not show need not be parsed; of a row whose kind is the same, only what differs is written.
   const shown = (content) => content.replace(PIECE, (piece, id, html) => {
     const old = document.getElementById(id);
-    return old ? changed(piece, old, html) : "";
+    return old && !isWritten(old, html) ? piece : "";
   }) || undefined;
 
-  function changed(piece, old, html) {
+  function isWritten(old, html) {
     const [head, ...cells] = html.slice(0, -END.length).split(CELL), [revision, number] = head.match(REVISION) ?? [];
-    if (!cells.length || +number < +old.dataset.rev) return piece;
+    if (!cells.length || +number < +old.dataset.rev) return false;
     const kind = head.replace(revision, ""), last = drawn.get(old.id);
     drawn.set(old.id, { kind, cells });
-    if (last?.kind !== kind || last.cells.length !== cells.length || selecting || old.querySelector("[aria-busy]")) return piece;
-    const different = cells.map((cell, at) => cell === last.cells[at] ? SAME : cell);
-    return piece.replace(html, () => head + different.join("") + END);
+    if (last?.kind !== kind || last.cells.length !== cells.length || selecting || "reloads" in old.dataset) return false;
+    if (old.contains(document.activeElement) || old.querySelector("[aria-busy]")) return false;
+    const fresh = document.createElement("template"), differ = cells.map((cell, at) => cell === last.cells[at] ? "" : cell);
+    fresh.innerHTML = differ.join("");
+    const news = [...fresh.content.children];
+    differ.forEach((cell, at) => cell && write(old.children[at], news.shift()));
+    old.dataset.rev = number;
+    on.changed(old, old, false);
+    return written = true;
+  }
+
+  // Nodes that can stay do. What a time says is written by whoever writes times.
+  function write(old, fresh) {
+    const [before, now] = [old.childNodes, [...fresh.childNodes]];
+    if (old.nodeName !== fresh.nodeName || before.length !== now.length || old.id !== fresh.id) return old.replaceWith(fresh);
+    if (old.nodeType !== Node.ELEMENT_NODE) { if (old.data !== fresh.data) old.data = fresh.data; return; }
+    const isTime = old.nodeName === "TIME";  // whose class and title are the viewer's
+    for (const name of old.getAttributeNames()) {
+      if (!fresh.hasAttribute(name) && !(isTime && !name.startsWith("data-"))) old.removeAttribute(name);
+    }
+    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (!isTime) now.forEach((node, at) => write(before[at], node));
   }
 
   function closed({ detail: { code } }) {
