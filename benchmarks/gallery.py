@@ -1,10 +1,9 @@
 """P20: how the gallery stands up to 100,000 descriptions."""
 
 import asyncio
-import gc
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -12,16 +11,14 @@ from typing import Any
 import httpx2
 from sqlalchemy import insert
 
-from benchmarks.engine import folder
 from benchmarks.report import Benchmark, Figure, Rounds, at_most, interleave
+from benchmarks.whole_deck import timed, whole_deck
 from daemons.database.transaction import Transaction
-from daemons.service import Service, open_service
-from daemons.settings import Settings
+from daemons.service import Service
 from daemons.workflows.describe.colours import COLOURS
 from daemons.workflows.describe.keeper import Way
 from daemons.workflows.describe.tables import DescriptionTable
 from web.api.paging import cursor_of
-from web.app import create_app
 
 MANY = 100_000
 AT_ONCE = 5_000
@@ -70,7 +67,7 @@ EXPORTS = {
 async def pages() -> list[Figure]:
     """P20: pages of the list, with each thing that may be asked."""
     async with _deck(MANY) as client:
-        ways = [_timed(client, path) for path in PAGES.values()]
+        ways = [timed(client, path) for path in PAGES.values()]
         measured = await interleave(*ways, rounds=ROUNDS)
     return [
         Figure(what, Rounds(taken, " ms"), at_most(SERVER_MOST, " ms"))
@@ -84,7 +81,7 @@ async def alike() -> list[Figure]:
     async with _deck(MANY) as client:
         for what, path in ALIKE.items():
             taken, turn = await _in_turns(client, path)
-            [warm] = await interleave(_timed(client, path), rounds=ROUNDS)
+            [warm] = await interleave(timed(client, path), rounds=ROUNDS)
             longest = "  longest turn of the event loop meanwhile"
             figures.append(Figure(f"{what}, the first time", Rounds([taken], " ms")))
             figures.append(Figure(longest, Rounds([turn], " ms"), at_most(SERVER_MOST, " ms")))
@@ -106,7 +103,7 @@ async def exports() -> list[Figure]:
 
 async def _in_turns(client: httpx2.AsyncClient, path: str) -> tuple[float, float]:
     """Return how long a call takes, and how long at most somebody else waited for a turn meanwhile."""
-    taken = asyncio.ensure_future(_timed(client, path)())
+    taken = asyncio.ensure_future(timed(client, path)())
     longest = 0.0
     while not taken.done():
         began = time.perf_counter()
@@ -115,36 +112,11 @@ async def _in_turns(client: httpx2.AsyncClient, path: str) -> tuple[float, float
     return taken.result(), longest
 
 
-def _timed(client: httpx2.AsyncClient, path: str) -> Callable[[], Awaitable[float]]:
-    async def once() -> float:
-        began = time.perf_counter()
-        answer = await client.get(path)
-        taken = (time.perf_counter() - began) * 1000
-        assert answer.status_code == 200, answer.text
-        return taken
-
-    return once
-
-
 @asynccontextmanager
 async def _deck(count: int) -> AsyncIterator[httpx2.AsyncClient]:
     """Open a deck with so many descriptions, and a program that asks it in the same process."""
-    with folder() as place:
-        async with open_service(Settings(data_dir=place, token="benchmark-token")) as service:
-            await fill(service, count)
-            app = create_app(service)
-            # As the served deck does after its imports: else each look for garbage goes through all modules.
-            gc.collect()
-            gc.freeze()
-            transport = httpx2.ASGITransport(app, client=("127.0.0.1", 50_000))
-            headers = {"Authorization": "Bearer benchmark-token"}
-            async with (
-                app.router.lifespan_context(app),
-                httpx2.AsyncClient(
-                    transport=transport, base_url="http://127.0.0.1:8420", headers=headers, timeout=60
-                ) as client,
-            ):
-                yield client
+    async with whole_deck(lambda service: fill(service, count)) as client:
+        yield client
 
 
 async def fill(service: Service, count: int) -> None:

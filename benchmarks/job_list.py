@@ -1,7 +1,7 @@
 """P14: how the list of jobs, and the writer, stand up to many of them."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -11,12 +11,12 @@ from sqlalchemy import insert
 
 from benchmarks.engine import folder
 from benchmarks.report import Benchmark, Figure, Rounds, at_most, interleave, percentile
+from benchmarks.whole_deck import timed, whole_deck
 from daemons.database.transaction import Transaction
 from daemons.jobs.filters import JobFilter
 from daemons.jobs.rows import JOBS
 from daemons.service import Service, open_service
 from daemons.settings import Settings
-from web.app import create_app
 
 FEW, MANY = 1_000, 100_000
 STATES = ("completed",) * 8 + ("failed", "cancelled")
@@ -35,7 +35,7 @@ async def first_page() -> list[Figure]:
     figures = []
     async with _deck(FEW) as few, _deck(MANY) as many:
         for what, path in PATHS.items():
-            beside, measured = await interleave(_timed(few, path), _timed(many, path), rounds=ROUNDS)
+            beside, measured = await interleave(timed(few, path), timed(many, path), rounds=ROUNDS)
             there = Rounds(measured, " ms")
             figures.append(Figure(f"{what}, {MANY:,} jobs", there, at_most(300, " ms")))
             # Flat, but for the counts of each state, which go as far as 10,000.
@@ -59,32 +59,12 @@ async def waits() -> list[Figure]:
     return [Figure(f"wait of another writer while {RETRIED:,} jobs are retried, p99", most, at_most(50, " ms"))]
 
 
-def _timed(client: httpx2.AsyncClient, path: str) -> Callable[[], Awaitable[float]]:
-    async def once() -> float:
-        began = time.perf_counter()
-        answer = await client.get(path)
-        taken = (time.perf_counter() - began) * 1000
-        assert answer.status_code == 200, answer.text
-        return taken
-
-    return once
-
-
 @asynccontextmanager
 async def _deck(count: int) -> AsyncIterator[httpx2.AsyncClient]:
     """Open a deck with so many jobs, and a program that asks it in the same process."""
-    with folder() as place:
-        async with open_service(Settings(data_dir=place, token="benchmark-token")) as service:
-            await _fill(service, count)
-            app = create_app(service)
-            transport = httpx2.ASGITransport(app, client=("127.0.0.1", 50_000))
-            headers = {"Authorization": "Bearer benchmark-token"}
-            async with (
-                app.router.lifespan_context(app),
-                httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8420", headers=headers) as client,
-            ):
-                assert (await client.get("/jobs?q=")).status_code == 200
-                yield client
+    async with whole_deck(lambda service: _fill(service, count)) as client:
+        assert (await client.get("/jobs?q=")).status_code == 200
+        yield client
 
 
 def _insert(rows: list[dict[str, Any]], tx: Transaction) -> None:

@@ -23,12 +23,12 @@ PICTURES = 100
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of many real pictures."""
+    """Return a folder of many real pictures, no two of the same content."""
     folder = tmp_path_factory.mktemp("pictures")
     landscape().save(folder / "first.jpg")
     content = (folder / "first.jpg").read_bytes()
     for number in range(1, PICTURES):
-        (folder / f"{number}.jpg").write_bytes(content)
+        (folder / f"{number}.jpg").write_bytes(content + b"%d" % number)
     return folder
 
 
