@@ -1,6 +1,7 @@
 """What every test may ask for: a clock it owns, a bus with a recorder, a migrated database of each kind."""
 
 import asyncio.constants
+import gc
 import shutil
 import signal
 import traceback
@@ -33,6 +34,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "databases(*kinds): run only on these kinds of database, of sqlite and postgresql"
     )
+
+
+def pytest_collection_finish() -> None:
+    # As the served deck does once it is imported: else each look for garbage goes through all modules.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

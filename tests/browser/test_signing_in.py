@@ -52,7 +52,7 @@ def test_a_viewer_sees_everything_and_has_no_buttons(browser: Browser, deck: Dec
     ("path", "status", "words"),
     [
         ("/daemons/nobody", 404, "There is no daemon named nobody."),
-        ("/descriptions?state=odd", 422, "There is no state odd of descriptions."),
+        ("/descriptions?state=odd", 422, "There is no state of descriptions called odd."),
         ("/nowhere", 404, "Not Found."),
     ],
 )
