@@ -48,7 +48,7 @@ def test_a_tab_that_slept_through_500_completions_is_right_after_waking(page: Pa
     expect(page.locator("#chip")).to_have_text("Live", timeout=10_000)
     # New jobs wait behind the pill, so that no row moves by itself; one press shows them.
     pill = page.locator(".pill a").first
-    expect(pill.or_(page.locator(f"#j-{newest}")).first).to_be_visible(timeout=10_000)
+    expect(pill.or_(page.locator(f"#j-{newest}")).filter(visible=True).first).to_be_visible(timeout=10_000)
     if pill.is_visible():
         pill.click()
     expect(page.locator(f"#j-{newest}")).to_have_attribute("data-state", "completed", timeout=10_000)

@@ -99,8 +99,10 @@ const transport = (() => {
     const [head, ...cells] = html.slice(0, -END.length).split(CELL), [revision, number] = head.match(REVISION) ?? [];
     if (!cells.length || +number < +old.dataset.rev) return false;
     const kind = head.replace(revision, ""), last = drawn.get(old.id);
-    drawn.set(old.id, { kind, cells });
-    if (last?.kind !== kind || last.cells.length !== cells.length || selecting || "reloads" in old.dataset) return false;
+    drawn.set(old.id, { kind, cells, number });
+    // Where revisions do not tell, and while what came last is still on its way into the page, all is drawn anew.
+    if (number === "0" || last?.number !== old.dataset.rev) return false;
+    if (last.kind !== kind || last.cells.length !== cells.length || selecting || "reloads" in old.dataset) return false;
     if (old.contains(document.activeElement) || old.querySelector("[aria-busy]")) return false;
     const fresh = document.createElement("template"), differ = cells.map((cell, at) => cell === last.cells[at] ? "" : cell);
     fresh.innerHTML = differ.join("");
