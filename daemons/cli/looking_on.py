@@ -1,11 +1,10 @@
 """`describe DIR` with a running deck: the work is the deck's own, this command asks for it and looks on."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Mapping
 from contextlib import aclosing
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,7 +37,7 @@ def folder_there(options: Options, directory: str) -> Path:
     is_here = options.server is None or is_loopback(urlsplit(options.server).hostname or "")
     if is_here:
         return readable_folder(directory)
-    if not os.path.isabs(directory):  # noqa: PTH117 - a path of another machine
+    if not PurePosixPath(directory).is_absolute():
         raise CommandError(
             Exit.USAGE, "Name the folder as the deck's machine knows it, from its root on.", code="ERR_NO_DIRECTORY"
         )

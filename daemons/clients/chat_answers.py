@@ -182,5 +182,6 @@ def _word(value: object) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    is_number = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _TOKENS_MOST
-    return value if is_number else None  # type: ignore[return-value]
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _TOKENS_MOST else None

@@ -79,11 +79,10 @@ class DescribeImages(BaseDaemon):
     async def _describe_what_is_new(self, way: Way, watch: FolderWatch) -> None:
         looker = self._looker_of(way)
         changed = watch.take()
-        if changed and watch.is_complete and self._now() < self._look_due:
+        if changed and self._now() < self._look_due:
             look = await looker.look(self._tell_nothing, changed)
             self._total = (await looker.records.counts()).present + look.new
         else:
-            watch.is_complete = True
             look = await self._look_through(looker)
             self._total = look.found
         watch.add(look.young)

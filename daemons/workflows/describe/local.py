@@ -41,16 +41,12 @@ class LocalDescriber:
         """Return the describer that `request` asks for, its model loaded. Raises ModelNotLoaded."""
         wanted = request.get("model") or "", request.get("device") or ""
         ask = Ask(**request["ask"])
-        if cls._kept is None or cls._kept[0] != wanted:
+        if cls._kept is None or cls._kept[0] != wanted or _has_failed(cls._kept[1]):
             os.nice(max(0, NICENESS - os.getpriority(os.PRIO_PROCESS, 0)))
             # Forgotten first: two models at once may be more than there is memory for.
             cls._kept, cls._first_memory = None, None
             cls._kept = wanted, begin(partial(load, *wanted))
-        try:
-            loaded = yield from until_done(cls._kept[1], LOADING_SECONDS)
-        except Exception:
-            cls._kept = None  # what is missing may be there at the next request
-            raise
+        loaded = yield from until_done(cls._kept[1], LOADING_SECONDS)
         return cls(loaded, ask)
 
     def look(self, upright: Image.Image) -> Steps[dict[str, Any]]:
@@ -71,3 +67,8 @@ class LocalDescriber:
         """Whether a new process should go on."""
         grown = 0 if self._first_memory is None else memory_in_use() - self._first_memory
         return self._is_broken or grown > GROWTH
+
+
+def _has_failed(loading: Future[Any]) -> bool:
+    # What was missing then may be there now.
+    return loading.done() and loading.exception() is not None

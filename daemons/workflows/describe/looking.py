@@ -9,6 +9,7 @@ from functools import partial
 
 from daemons.clock import Clock
 from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Way
+from daemons.workflows.describe.paths import joined
 from daemons.workflows.describe.scan import FolderScan, Found, Skipped
 from daemons.workflows.describe.wanted import ALL, Wanted
 
@@ -88,4 +89,4 @@ class FolderLooker:
 
 
 def _missing(folder: bytes, page: Iterable[tuple[str, bytes]]) -> list[str]:
-    return [description_id for description_id, path in page if not os.path.lexists(os.path.join(folder, path))]  # noqa: PTH118
+    return [description_id for description_id, path in page if not os.path.lexists(joined(folder, path))]

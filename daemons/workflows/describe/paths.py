@@ -1,8 +1,14 @@
 """Paths are bytes on disk and text in JSON; both ways, whatever the bytes."""
 
+import os
 import re
 
 _ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})")
+
+
+def joined(folder: bytes, path: bytes) -> bytes:
+    """Return where `path`, relative to `folder`, is; pathlib knows no bytes."""
+    return os.path.join(folder, path) if path else folder  # noqa: PTH118
 
 
 def wire_path(path: bytes) -> str:

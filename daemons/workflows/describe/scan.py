@@ -12,8 +12,10 @@ import stat
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import Literal
 
 from daemons.errors import DaemonError
+from daemons.workflows.describe.paths import joined
 from daemons.workflows.describe.wanted import ALL, Wanted
 
 # HEIC among them although it cannot be decoded: a named failure is better than pictures that are silently left out.
@@ -78,6 +80,11 @@ class Skipped:
     error: DirectoryError
 
 
+def has_image_ending(path: bytes) -> bool:
+    """Return whether a file is an image by its name."""
+    return os.path.splitext(path)[1].lower() in IMAGE_ENDINGS  # noqa: PTH122 - pathlib knows no bytes
+
+
 class FolderScan:
     """One look through `root`. Read `batches` to its end, then the counts."""
 
@@ -120,30 +127,33 @@ class FolderScan:
     def _walk_within(self, paths: Iterable[bytes]) -> Iterator[Found | None]:
         self._identity = self._enter(b"")
         for path in paths:
-            if not self._may_be_reached(path):
-                yield None
-            elif stat.S_ISDIR(os.lstat(self._full(path)).st_mode):
-                yield from self._walk_below(path)
-            else:
-                yield self._look_at(path)
+            # Looked at once: it may be gone, or something else, the moment after.
+            match self._kind_of(path):
+                case "folder" if self._recursive and self._wanted.has_folder(path):
+                    yield from self._walk_below(path)
+                case "file" if self._is_image(path):
+                    yield self._look_at(path)
+                case _:
+                    yield None
 
-    def _may_be_reached(self, path: bytes) -> bool:
-        """Return whether a look through the whole folder would come by `path`, which is there."""
+    def _kind_of(self, path: bytes) -> Literal["folder", "file"] | None:
+        """Return what is at `path`, None where a look through the whole folder would not come by."""
         *above, name = path.split(b"/")
         if any(part.startswith(b".") or not part for part in (*above, name)) or (above and not self._recursive):
-            return False
+            return None
         folders = [b"/".join(above[:count]) for count in range(1, len(above) + 1)]
+        if not all(map(self._wanted.has_folder, folders)):
+            return None
         try:
-            links = any(stat.S_ISLNK(os.lstat(self._full(one)).st_mode) for one in (*folders, path))
-            is_folder = stat.S_ISDIR(os.lstat(self._full(path)).st_mode)
+            modes = [os.lstat(joined(self._root, one)).st_mode for one in (*folders, path)]
         except OSError:
-            return False
-        if links or not all(map(self._wanted.has_folder, folders)):
-            return False
-        return self._recursive and self._wanted.has_folder(path) if is_folder else self._is_image(path)
+            return None
+        if any(map(stat.S_ISLNK, modes)):
+            return None
+        return "folder" if stat.S_ISDIR(modes[-1]) else "file"
 
     def _is_image(self, path: bytes) -> bool:
-        return os.path.splitext(path)[1].lower() in IMAGE_ENDINGS and self._wanted.has_file(path)  # noqa: PTH122
+        return has_image_ending(path) and self._wanted.has_file(path)
 
     def _walk_below(self, start: bytes) -> Iterator[Found | None]:
         folders = [start]
@@ -152,7 +162,7 @@ class FolderScan:
             below: list[bytes] = []
             for name, is_folder in self._names(folder):
                 self.looked_at += 1
-                path = os.path.join(folder, name)  # noqa: PTH118 - pathlib knows no bytes
+                path = joined(folder, name) if folder else name
                 if is_folder:
                     below += [path] if self._wanted.has_folder(path) else []
                     yield None
@@ -163,7 +173,7 @@ class FolderScan:
     def _enter(self, folder: bytes) -> tuple[int, int]:
         try:
             # The root may be a link, because somebody named it; nothing below it may.
-            status = os.stat(self._full(folder), follow_symlinks=not folder)  # noqa: PTH116
+            status = os.stat(joined(self._root, folder), follow_symlinks=not folder)  # noqa: PTH116
         except OSError as error:
             raise _why(error) from error
         if not stat.S_ISDIR(status.st_mode):
@@ -189,7 +199,7 @@ class FolderScan:
     def _list(self, folder: bytes) -> tuple[list[bytes], list[bytes]]:
         files: list[bytes] = []
         folders: list[bytes] = []
-        with os.scandir(self._full(folder)) as entries:
+        with os.scandir(joined(self._root, folder)) as entries:
             for entry in entries:
                 if entry.name.startswith(b"."):
                     continue
@@ -197,13 +207,13 @@ class FolderScan:
                     self.links += 1
                 elif entry.is_dir(follow_symlinks=False):
                     folders += [entry.name] if self._recursive else []
-                elif self._is_image(os.path.join(folder, entry.name)):  # noqa: PTH118
+                elif self._is_image(joined(folder, entry.name) if folder else entry.name):
                     files.append(entry.name)
         return files, folders
 
     def _look_at(self, path: bytes) -> Found | None:
         try:
-            status = os.lstat(self._full(path))
+            status = os.lstat(joined(self._root, path))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -228,9 +238,6 @@ class FolderScan:
             raise DirectoryVanished from error
         if not same:
             raise DirectoryVanished
-
-    def _full(self, path: bytes) -> bytes:
-        return os.path.join(self._root, path) if path else self._root  # noqa: PTH118
 
 
 def _slice(steps: Iterator[Found | None]) -> list[Found] | None:

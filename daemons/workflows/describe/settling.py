@@ -14,7 +14,7 @@ from daemons.handlers import JobContext
 from daemons.killpoints import reach
 from daemons.workflows.describe.batch import Outcome
 from daemons.workflows.describe.keeper import FileStamp, Finding, Way, record, restamp
-from daemons.workflows.describe.paths import wire_path
+from daemons.workflows.describe.paths import joined, wire_path
 
 
 class Settling:
@@ -31,7 +31,7 @@ class Settling:
 
     def path_of(self, stamp: FileStamp) -> bytes:
         """Return where a file is."""
-        return self._way.folder.rstrip(b"/") + b"/" + stamp.path
+        return joined(self._way.folder, stamp.path)
 
     async def accept(self, outcome: Outcome) -> None:
         """Take what a describer said, or why it said nothing."""

@@ -39,8 +39,7 @@ class FolderWatch:
         self._place: Place | None = None
         self._task: asyncio.Task[None] | None = None
         self._paths: set[bytes] = set()
-        self.is_complete = True
-        """Whether `take` will tell everything that changed since the last time."""
+        self._is_complete = True
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,11 +58,12 @@ class FolderWatch:
         self._paths.update(paths)
         if len(self._paths) > REMEMBERED:
             self._paths.clear()
-            self.is_complete = False
+            self._is_complete = False
 
-    def take(self) -> set[bytes]:
-        """Return the paths that changed since the last time, relative to the folder."""
-        taken, self._paths = self._paths, set()
+    def take(self) -> set[bytes] | None:
+        """Return the paths that changed since the last time, relative to the folder; None when they may be any."""
+        taken = self._paths if self._is_complete else None
+        self._paths, self._is_complete = set(), True
         return taken
 
     async def __aexit__(
@@ -88,7 +88,7 @@ class FolderWatch:
                     pause = 0.0
             except* RuntimeError:
                 # A name that is not UTF-8 is more than it can tell: whatever was missed, looking will find.
-                self.is_complete = False
+                self._is_complete = False
                 self._tell()
             except* OSError:
                 # The folder went away, or there are more of them than the kernel watches for one user.
@@ -104,7 +104,7 @@ class FolderWatch:
             path = os.fsencode(text)
             start = next((one for one in (named, root) if path.startswith(one)), None)
             if start is None:
-                self.is_complete = False
+                self._is_complete = False
             elif change is not Change.deleted:
                 paths.add(path[len(start) :])
         self.add(paths)

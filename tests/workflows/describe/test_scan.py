@@ -17,6 +17,7 @@ from daemons.workflows.describe.scan import (
     Found,
     NotADirectory,
 )
+from daemons.workflows.describe.wanted import Wanted
 
 
 def tree(root: Path, *names: str) -> Path:
@@ -80,6 +81,28 @@ async def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real")
 
     assert await paths(FolderScan(bytes(tmp_path / "link"))) == [b"a.jpg"]
+
+
+async def test_of_single_paths_only_what_a_whole_look_would_find_is_found(tmp_path: Path) -> None:
+    root = tree(tmp_path, "a/1.jpg", "a/b/2.jpg", "c.jpg", "text.txt", ".hidden/3.jpg", "raw/4.jpg")
+    (root / "link").symlink_to(root / "a")
+    scan = FolderScan(bytes(root), wanted=Wanted(exclude=["raw/"]))
+    within = [
+        b"a",
+        b"c.jpg",
+        b"text.txt",
+        b".hidden/3.jpg",
+        b"link/1.jpg",
+        b"link",
+        b"raw/4.jpg",
+        b"gone.jpg",
+        b"a//x",
+        b"",
+    ]
+
+    found = [one.path async for batch in scan.batches(within=within) for one in batch]
+
+    assert found == [b"a/1.jpg", b"a/b/2.jpg", b"c.jpg"]
 
 
 async def test_no_name_is_too_strange(tmp_path: Path) -> None:

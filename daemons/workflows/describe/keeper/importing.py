@@ -16,7 +16,8 @@ from daemons.text import clean
 from daemons.workflows.describe.keeper.editing import DESCRIPTION_CHARACTERS
 from daemons.workflows.describe.keeper.findings import FileStamp, Way
 from daemons.workflows.describe.keeper.recording import clean_path, keep_version
-from daemons.workflows.describe.scan import IMAGE_ENDINGS
+from daemons.workflows.describe.paths import joined
+from daemons.workflows.describe.scan import has_image_ending
 from daemons.workflows.describe.tables import DescriptionTable
 
 SLICE = 500
@@ -86,7 +87,7 @@ def look_at(way: Way, items: Sequence[Brought], result: Imported) -> list[tuple[
     root = os.path.realpath(way.folder)
     for item in items:
         path = os.path.normpath(item.path)
-        if not _is_below(path) or os.path.splitext(path)[1].lower() not in IMAGE_ENDINGS:  # noqa: PTH122
+        if not _is_below(path) or not has_image_ending(path):
             result.is_refused(item.path)
             continue
         stamp = next((stamp for one in _spellings(way.folder, path) if (stamp := _stamp(way, one))), None)
@@ -95,7 +96,7 @@ def look_at(way: Way, items: Sequence[Brought], result: Imported) -> list[tuple[
             continue
         parent = os.path.dirname(stamp.path)  # noqa: PTH120 - pathlib knows no bytes
         if parent not in real:
-            real[parent] = os.path.realpath(_full(way, parent)) == os.path.normpath(os.path.join(root, parent))  # noqa: PTH118
+            real[parent] = os.path.realpath(joined(way.folder, parent)) == joined(root, parent)
         if not real[parent]:
             result.is_refused(item.path)
         elif stamp.path not in found:
@@ -184,11 +185,7 @@ def _spellings(folder: bytes, path: bytes) -> Iterator[bytes]:
 
 def _stamp(way: Way, path: bytes) -> FileStamp | None:
     try:
-        status = os.lstat(_full(way, path))
+        status = os.lstat(joined(way.folder, path))
     except (OSError, ValueError):
         return None
     return FileStamp(path, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
-
-
-def _full(way: Way, path: bytes) -> bytes:
-    return os.path.join(way.folder, path)  # noqa: PTH118 - pathlib knows no bytes

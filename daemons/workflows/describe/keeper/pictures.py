@@ -13,6 +13,7 @@ from daemons.findings import Finding
 from daemons.workflow import KeeperTools
 from daemons.workflows.describe.keeper.descriptions import unknown_description
 from daemons.workflows.describe.originals import Original, open_original
+from daemons.workflows.describe.paths import joined
 from daemons.workflows.describe.tables import DescriptionTable
 from daemons.workflows.describe.thumbnails import NoThumbnail, Size, Source, Thumbnails
 
@@ -33,7 +34,7 @@ class _Place(NamedTuple):
 
     @property
     def full(self) -> bytes:
-        return self.folder.rstrip(b"/") + b"/" + self.path
+        return joined(self.folder, self.path)
 
 
 class Pictures:
