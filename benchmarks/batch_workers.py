@@ -6,11 +6,11 @@ from pathlib import Path
 
 from benchmarks.report import Benchmark, Figure, Rounds, at_most, interleave
 from daemons.clock import SystemClock
+from daemons.folders.paths import wire_path
 from daemons.subprocess_work import Worker
 from daemons.subprocess_work.pool import WorkerPool
-from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.worker_specs import worker_of
-from tests.workflows.describe.pictures import busy, saved
+from tests.pictures.samples import busy, saved
 
 BATCHES = 10
 IMAGES = 10

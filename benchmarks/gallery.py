@@ -14,8 +14,8 @@ from sqlalchemy import insert
 from benchmarks.report import Benchmark, Figure, Rounds, at_most, interleave
 from benchmarks.whole_deck import timed, whole_deck
 from daemons.database.transaction import Transaction
+from daemons.pictures.colours import COLOURS
 from daemons.service import Service
-from daemons.workflows.describe.colours import COLOURS
 from daemons.workflows.describe.keeper import Way
 from daemons.workflows.describe.tables import DescriptionTable
 from web.api.paging import cursor_of

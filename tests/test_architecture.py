@@ -16,7 +16,7 @@ FLOORS = {
     "2": "models database schema",
     "3": "common_passwords passwords access leases journal readings roster status jobs failure_marks tallies "
     "statistics activity questions schedules views notices incidents",
-    "4": "clients options worker_process subprocess_work handlers base workflow __init__ registry",
+    "4": "clients options worker_process subprocess_work folders pictures handlers base workflow __init__ registry",
     "5a": "log_rate dispatch orders operations item_work failures scheduler executor alone supervisor health "
     "diagnostics sending notifier",
     "5b": "workflows",

@@ -15,8 +15,8 @@ from daemons.cli.printing import as_json, one_line, say, show_one
 from daemons.cli.records import records
 from daemons.cli.switching import segment
 from daemons.clock import SystemClock
+from daemons.folders.paths import wire_path
 from daemons.workflows.describe.old_files import Named, Old, OldFiles
-from daemons.workflows.describe.paths import wire_path
 
 SLICE = 500
 SLICE_CHARACTERS = 400_000

@@ -20,7 +20,7 @@ from PIL import Image
 from tests.acceptance.conftest import DATABASE
 from tests.acceptance.toys import AWKWARD
 from tests.chaos.deck_process import PROJECT, DeckProcess, Item
-from tests.workflows.describe.pictures import landscape
+from tests.pictures.samples import landscape
 
 CREATES = 1_000
 AT_ONCE = 50

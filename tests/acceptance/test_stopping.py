@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos.deck_process import TOKEN, DeckProcess, Item, has_ended
 from tests.chaos.invariants import check
-from tests.workflows.describe.pictures import landscape
+from tests.pictures.samples import landscape
 
 PLUGINS = ("tests.acceptance.toys", "tests.chaos.load")
 STOP_SECONDS = 11.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.browser.deck import Deck, Item
 from tests.browser.puppets import HOSTILE
-from tests.workflows.describe.pictures import busy, canon_in_berlin, landscape
+from tests.pictures.samples import busy, canon_in_berlin, landscape
 
 LONG = "Waiting for the answer of a server that has very much to say about each of the many things it was asked, " * 4
 

@@ -21,7 +21,7 @@ import psutil
 from PIL import Image
 
 from tests.chaos.deck_process import DeckProcess, Item
-from tests.workflows.describe.pictures import busy
+from tests.pictures.samples import busy
 
 MEBIBYTE = 1024 * 1024
 SCENES = 40

@@ -13,7 +13,7 @@ import pytest
 
 from tests.chaos.deck_process import PROJECT, DeckProcess
 from tests.chaos.promises import FEEDER, Promises
-from tests.workflows.describe.pictures import landscape
+from tests.pictures.samples import landscape
 
 OPENING = ("data held", "database opened", "keepers opened", "executor opened", "service opened", "serving")
 AT_WORK = (

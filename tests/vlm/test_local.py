@@ -14,12 +14,12 @@ import psutil
 import pytest
 
 from daemons.clock import SystemClock
+from daemons.folders.paths import wire_path
 from daemons.subprocess_work import Worker
 from daemons.subprocess_work.errors import WorkerKilled, WorkerTaskFailed
 from daemons.subprocess_work.pool import WorkerPool
-from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.worker_specs import worker_of
-from tests.workflows.describe.pictures import busy, canon_in_berlin, saved
+from tests.pictures.samples import busy, canon_in_berlin, saved
 
 MEBIBYTE = 1024 * 1024
 ASK = {"prompt": "Describe this picture.", "max_tokens": 12, "temperature": 0.0, "timeout": 30.0}

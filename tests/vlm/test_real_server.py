@@ -19,7 +19,7 @@ from daemons.clients.vision import VisionClient
 from daemons.clock import SystemClock
 from daemons.settings.vision import VisionSettings
 from daemons.tasks import beside
-from tests.workflows.describe.pictures import busy, saved
+from tests.pictures.samples import busy, saved
 
 PROGRAM = shutil.which("transformers", path=str(Path(sys.executable).parent))
 ASK = Ask("Describe this picture.", max_tokens=8, timeout=60.0)

@@ -7,7 +7,7 @@ import httpx2
 from daemons.errors import ErrorInfo
 from daemons.service import Service
 from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Finding, Way, record
-from tests.workflows.describe.pictures import landscape, saved
+from tests.pictures.samples import landscape, saved
 
 BASIC, TINY = Way(b"/photos", "basic"), Way(b"/photos", "local", "tiny")
 EVIL = "<script>alert(1)</script> ‮ 🦩 'x\"y"

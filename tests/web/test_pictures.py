@@ -13,8 +13,8 @@ from PIL import Image
 from daemons.database.transaction import Transaction
 from daemons.service import Service
 from daemons.workflows.describe.keeper import DescriptionFilter, DescriptionKeeper, FileStamp, Finding, Way, record
+from tests.pictures.samples import busy, saved
 from tests.web.served import SECONDS, Served
-from tests.workflows.describe.pictures import busy, saved
 
 HTML = b"<!doctype html><script>alert(1)</script>"
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from daemons.workflows.describe.facts import Facts
-from daemons.workflows.describe.image_file import Content
-from daemons.workflows.describe.picture import Picture, look_at
+from daemons.pictures.facts import Facts
+from daemons.pictures.image_file import Content
+from daemons.pictures.picture import Picture, look_at
 from daemons.workflows.describe.sentence import describe
 
 

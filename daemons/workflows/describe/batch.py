@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from daemons.errors import ErrorInfo
+from daemons.folders.paths import disk_path, wire_path
 from daemons.subprocess_work import Worker
 from daemons.subprocess_work.errors import (
     WorkerError,
@@ -19,7 +20,6 @@ from daemons.subprocess_work.errors import (
     WorkerTaskFailed,
 )
 from daemons.subprocess_work.spec import WorkerSpec
-from daemons.workflows.describe.paths import disk_path, wire_path
 from daemons.workflows.describe.worker_specs import worker_of
 
 # What another try cannot mend: it would hang or grow again.

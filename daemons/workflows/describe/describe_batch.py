@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from daemons.clients.asking import Ask
 from daemons.clients.vision import VisionClient
 from daemons.clock import Clock
+from daemons.folders.paths import disk_path, wire_path
 from daemons.handlers import JobContext, job
 from daemons.subprocess_work.errors import WorkerTaskFailed
 from daemons.workflows.describe.answering import Answering
@@ -17,7 +18,6 @@ from daemons.workflows.describe.copies import Copies
 from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Way
 from daemons.workflows.describe.local_errors import ModelNotLoaded, hinders_loading
 from daemons.workflows.describe.options import PROMPT
-from daemons.workflows.describe.paths import disk_path, wire_path
 from daemons.workflows.describe.settling import Settling
 
 LANE = "describe"

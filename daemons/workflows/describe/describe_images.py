@@ -9,6 +9,9 @@ from daemons.base import BaseDaemon, daemon
 from daemons.clients.errors import NotConfigured
 from daemons.clients.vision import VisionClient
 from daemons.clock import Clock
+from daemons.folders.paths import wire_path
+from daemons.folders.scan import DirectoryError
+from daemons.folders.watch import FolderWatch, Place
 from daemons.states import JobState, LogLevel
 from daemons.values import Job
 from daemons.workflows.describe.describe_batch import BatchArgs, BatchItem
@@ -17,9 +20,6 @@ from daemons.workflows.describe.local_errors import hinders_loading
 from daemons.workflows.describe.looking import SETTLED_SECONDS, FolderLooker, Look
 from daemons.workflows.describe.machine import memory_percent
 from daemons.workflows.describe.options import DescribeOptions
-from daemons.workflows.describe.paths import wire_path
-from daemons.workflows.describe.scan import DirectoryError
-from daemons.workflows.describe.watch import FolderWatch, Place
 
 MEMORY_SECONDS = 60.0
 """Seconds between two looks at the memory while it is short."""

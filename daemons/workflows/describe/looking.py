@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from daemons.clock import Clock
+from daemons.folders.paths import joined
+from daemons.folders.scan import FolderScan, Found, Skipped
+from daemons.folders.wanted import ALL, Wanted
 from daemons.workflows.describe.keeper import DescriptionKeeper, FileStamp, Way
-from daemons.workflows.describe.paths import joined
-from daemons.workflows.describe.scan import FolderScan, Found, Skipped
-from daemons.workflows.describe.wanted import ALL, Wanted
 
 SETTLED_SECONDS = 2.0
 """A file that changed less than this ago may still be written to: it is looked at again after as long."""

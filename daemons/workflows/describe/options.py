@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from daemons.folders.wanted import Wanted, checked_patterns
 from daemons.options import NEEDS_FOLDER, DaemonOptions
 from daemons.values import JsonValue
 from daemons.workflows.describe.machine import Pacing, pacing_here
-from daemons.workflows.describe.wanted import Wanted, checked_patterns
 
 Describer = Literal["basic", "vision", "local"]
 PROMPT = "Describe this image in one or two sentences, for somebody who wants to find it again."

@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from daemons.workflows.describe.looks import WORKING_EDGE
+from daemons.pictures.looks import WORKING_EDGE
 
 JPEG_BYTES = 500_000
 """As base64 within a line of JSON this stays well below what a worker may send at once."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from daemons.workflows.describe.facts import Colour, Coordinates, Facts, Shot
+from daemons.pictures.facts import Colour, Coordinates, Facts, Shot
 
 _TINY_EDGE = 32
 

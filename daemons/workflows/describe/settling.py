@@ -10,11 +10,11 @@ from sqlalchemy import Row
 
 from daemons.clients.asking import Ask
 from daemons.errors import ErrorInfo
+from daemons.folders.paths import joined, wire_path
 from daemons.handlers import JobContext
 from daemons.killpoints import reach
 from daemons.workflows.describe.batch import Outcome
 from daemons.workflows.describe.keeper import FileStamp, Finding, Way, record, restamp
-from daemons.workflows.describe.paths import joined, wire_path
 
 
 class Settling:

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import NoReturn
 
 from daemons.errors import Conflict, StorageFull
-from daemons.workflows.describe import xmp
-from daemons.workflows.describe.originals import FolderMissing, PictureMissing
+from daemons.pictures import xmp
+from daemons.pictures.originals import FolderMissing, PictureMissing
 
 ENDING = b".xmp"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

@@ -21,13 +21,13 @@ from PIL import Image
 from daemons.clients.errors import ImageFailed
 from daemons.clock import SystemClock
 from daemons.errors import ErrorInfo, UnknownName
+from daemons.folders.paths import disk_path
+from daemons.pictures.image_errors import ImageError
+from daemons.pictures.image_file import opened, read_content
+from daemons.pictures.picture import look_at
 from daemons.worker_process import Begin, Message, Result, WornOut, serve
 from daemons.workflows.describe.alongside import Steps
 from daemons.workflows.describe.basic import describe_picture
-from daemons.workflows.describe.image_errors import ImageError
-from daemons.workflows.describe.image_file import opened, read_content
-from daemons.workflows.describe.paths import disk_path
-from daemons.workflows.describe.picture import look_at
 from daemons.workflows.describe.prepare import for_a_model, jpeg_of
 
 

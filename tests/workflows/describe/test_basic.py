@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFilter
 
+from daemons.pictures.facts import Coordinates
+from daemons.pictures.image_errors import FileChanged, ImageError
+from daemons.pictures.image_file import ensure_unchanged, opened, read_content
 from daemons.workflows.describe.basic import Described, describe_file
-from daemons.workflows.describe.facts import Coordinates
-from daemons.workflows.describe.image_errors import FileChanged, ImageError
-from daemons.workflows.describe.image_file import ensure_unchanged, opened, read_content
-from tests.workflows.describe.pictures import Rational, busy, canon_in_berlin, landscape, saved
+from tests.pictures.samples import Rational, busy, canon_in_berlin, landscape, saved
 
 
 def described(image: Image.Image, path: Path, **options: object) -> Described:
@@ -376,7 +376,7 @@ def test_a_file_of_somebody_else_is_unreadable() -> None:
     script = (
         "import sys\n"
         "from daemons.workflows.describe.basic import describe_file\n"
-        "from daemons.workflows.describe.image_errors import ImageError\n"
+        "from daemons.pictures.image_errors import ImageError\n"
         "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: describe_file(os.fsencode(sys.argv[1]))\n"
         "except ImageError as error: sys.exit(error.error_code)"

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from daemons.clock import SystemClock
+from daemons.folders.paths import disk_path, wire_path
 from daemons.subprocess_work import Worker
 from daemons.subprocess_work.errors import WorkerError, WorkerTaskFailed
 from daemons.subprocess_work.pool import WorkerPool
 from daemons.subprocess_work.spec import MEBIBYTE, WorkerSpec
 from daemons.workflows.describe.batch import Batch, Outcome
-from daemons.workflows.describe.paths import disk_path, wire_path
 from daemons.workflows.describe.worker_specs import BASIC_WORKER
-from tests.workflows.describe.pictures import busy, canon_in_berlin, landscape, saved
+from tests.pictures.samples import busy, canon_in_berlin, landscape, saved
 
 TOY = Path(__file__).with_name("toy_describer.py")
 

@@ -17,7 +17,7 @@ from daemons.workflows.describe import workflow
 from daemons.workflows.describe.keeper import DescriptionFilter, DescriptionKeeper
 from tests.engine_deck import Deck, open_deck
 from tests.fake_clock import FakeClock
-from tests.workflows.describe.pictures import busy, saved
+from tests.pictures.samples import busy, saved
 
 NAME = "describe_images"
 

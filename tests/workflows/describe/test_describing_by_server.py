@@ -18,7 +18,7 @@ from daemons.workflows.describe.keeper import Description, DescriptionKeeper
 from tests.engine_deck import Deck, open_deck
 from tests.fake_clock import FakeClock
 from tests.fakes.openai_server import MODEL, OpenAIServer, Question, Step, chat, closes, serving
-from tests.workflows.describe.pictures import busy, saved
+from tests.pictures.samples import busy, saved
 from tests.workflows.describe.test_describe_images import NAME, describe, until_says
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.databases("sqlite")]

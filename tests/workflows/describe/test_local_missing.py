@@ -11,14 +11,14 @@ import pytest
 
 from daemons.clients.asking import Ask
 from daemons.clock import SystemClock
+from daemons.folders.paths import wire_path
 from daemons.subprocess_work import Worker
 from daemons.subprocess_work.errors import WorkerTaskFailed
 from daemons.worker_process import memory_in_use
 from daemons.workflows.describe.local import GROWTH, LocalDescriber
 from daemons.workflows.describe.local_loading import Loaded
-from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.worker_specs import worker_of
-from tests.workflows.describe.pictures import landscape, saved
+from tests.pictures.samples import landscape, saved
 
 ASK = {"prompt": "Describe this picture.", "max_tokens": 20, "temperature": 0.0, "timeout": 10.0}
 

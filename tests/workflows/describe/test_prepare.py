@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from daemons.clock import SystemClock
+from daemons.folders.paths import wire_path
 from daemons.subprocess_work import Worker
 from daemons.worker_process import LINE_LIMIT, Result
-from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.prepare import JPEG_BYTES
 from daemons.workflows.describe.worker import handle
 from daemons.workflows.describe.worker_specs import BASIC_WORKER
-from tests.workflows.describe.pictures import STEEL_BLUE, busy, canon_in_berlin, landscape, saved
+from tests.pictures.samples import STEEL_BLUE, busy, canon_in_berlin, landscape, saved
 
 WHITE = (255, 255, 255)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from daemons.errors import Conflict, DaemonError, StorageFull
+from daemons.pictures.originals import FolderMissing, PictureMissing
+from daemons.pictures.xmp import SidecarUnreadable, read
 from daemons.workflows.describe import sidecar
-from daemons.workflows.describe.originals import FolderMissing, PictureMissing
 from daemons.workflows.describe.sidecar import (
     FolderReadOnly,
     SidecarChanged,
@@ -19,7 +20,6 @@ from daemons.workflows.describe.sidecar import (
     temporary_name,
     write_sidecar,
 )
-from daemons.workflows.describe.xmp import SidecarUnreadable, read
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 IMAGE = b"\xff\xd8 an image"

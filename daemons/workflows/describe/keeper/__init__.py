@@ -11,10 +11,14 @@ from sqlalchemy import Row, select
 
 from daemons.errors import Conflict, ErrorInfo, Invalid
 from daemons.findings import Finding as HealthFinding
+from daemons.folders.paths import disk_path as path_of
+from daemons.folders.paths import wire_path
 from daemons.items import FailedItem, ItemStatistics
+from daemons.pictures.colours import COLOURS
+from daemons.pictures.originals import Original
+from daemons.pictures.thumbnails import Size
 from daemons.values import Page
 from daemons.workflow import JobOrder, KeeperTools
-from daemons.workflows.describe.colours import COLOURS
 from daemons.workflows.describe.keeper.descriptions import Description, UnknownDescription, unknown_description
 from daemons.workflows.describe.keeper.editing import DESCRIPTION_CHARACTERS, StaleDescription, edit, restore
 from daemons.workflows.describe.keeper.facets import Facet, FacetCounts, Facets
@@ -33,11 +37,7 @@ from daemons.workflows.describe.keeper.redoing import Again, redo
 from daemons.workflows.describe.keeper.search import SEARCH_CHARACTERS
 from daemons.workflows.describe.keeper.sidecars import SIDECARS_OF_A_JOB, write_many, write_one
 from daemons.workflows.describe.keeper.similar import DISTANCE, DISTANCE_MOST, GROUP_DISTANCE, Group, SimilarImages
-from daemons.workflows.describe.originals import Original
-from daemons.workflows.describe.paths import disk_path as path_of
-from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.tables import DescriptionTable
-from daemons.workflows.describe.thumbnails import Size
 
 LIMIT_MOST = 500
 _ASKED_AT_ONCE = 500

@@ -7,8 +7,8 @@ from datetime import date
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from daemons.errors import UnknownName
+from daemons.pictures.colours import COLOURS
 from daemons.text import clean
-from daemons.workflows.describe.colours import COLOURS
 from daemons.workflows.describe.keeper.search import search
 from daemons.workflows.describe.tables import DescriptionTable
 

@@ -12,12 +12,12 @@ from sqlalchemy import insert, select, update
 
 from daemons.database.transaction import Transaction
 from daemons.errors import ErrorInfo
+from daemons.folders.paths import joined
+from daemons.folders.scan import has_image_ending
 from daemons.text import clean
 from daemons.workflows.describe.keeper.editing import DESCRIPTION_CHARACTERS
 from daemons.workflows.describe.keeper.findings import FileStamp, Way
 from daemons.workflows.describe.keeper.recording import clean_path, keep_version
-from daemons.workflows.describe.paths import joined
-from daemons.workflows.describe.scan import has_image_ending
 from daemons.workflows.describe.tables import DescriptionTable
 
 SLICE = 500

@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from daemons.errors import Unavailable
 from daemons.findings import Finding
+from daemons.folders.paths import joined
+from daemons.pictures.originals import Original, open_original
+from daemons.pictures.thumbnails import NoThumbnail, Size, Source, Thumbnails
 from daemons.workflow import KeeperTools
 from daemons.workflows.describe.keeper.descriptions import unknown_description
-from daemons.workflows.describe.originals import Original, open_original
-from daemons.workflows.describe.paths import joined
 from daemons.workflows.describe.tables import DescriptionTable
-from daemons.workflows.describe.thumbnails import NoThumbnail, Size, Source, Thumbnails
 
 ANSWER_SECONDS = 10.0
 """How long a folder has to answer."""

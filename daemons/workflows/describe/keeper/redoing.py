@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row
 
 from daemons.database import Database
+from daemons.folders.paths import wire_path
 from daemons.values import JsonValue
 from daemons.workflow import JobOrder
 from daemons.workflows.describe.keeper.findings import Way
 from daemons.workflows.describe.keeper.portions import Portion, rows_of
-from daemons.workflows.describe.paths import wire_path
 from daemons.workflows.describe.tables import DescriptionTable
 
 ITEMS_OF_A_JOB = 200

@@ -16,7 +16,7 @@ from typing import BinaryIO
 # Imported here although only registered: a format that Pillow does not know yet makes it load all 70 of its plug-ins.
 from PIL import AvifImagePlugin, Image, TiffImagePlugin, WebPImagePlugin
 
-from daemons.workflows.describe.image_errors import (
+from daemons.pictures.image_errors import (
     FileChanged,
     FileMissing,
     FileUnreadable,
@@ -25,7 +25,7 @@ from daemons.workflows.describe.image_errors import (
     ImageTruncated,
     NotAFile,
 )
-from daemons.workflows.describe.image_kinds import ImageKind, recognise
+from daemons.pictures.image_kinds import ImageKind, recognise
 
 PIXEL_LIMIT = 200_000_000
 # Pillow's own check, which also covers what is found while decoding; by itself it would only warn.

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from daemons.clock import SystemClock
+from daemons.pictures.thumbnail_files import ThumbnailFiles
+from daemons.pictures.thumbnails import AT_ONCE, NoThumbnail, Size, Source, Thumbnails
 from daemons.subprocess_work.pool import WorkerPool
-from daemons.workflows.describe.thumbnail_files import ThumbnailFiles
-from daemons.workflows.describe.thumbnails import AT_ONCE, NoThumbnail, Size, Source, Thumbnails
-from tests.workflows.describe.pictures import busy, canon_in_berlin, saved
+from tests.pictures.samples import busy, canon_in_berlin, saved
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_full_disk_costs_the_copy_on_disk_and_not_the_picture(tmp_path: Path) 
     probe = subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True, check=False)
     if probe.returncode != 0:
         pytest.skip(f"no small disk can be made here: {probe.stderr.decode().strip()}")
-    program = f"{sys.executable} -m tests.workflows.describe.full_thumbnails {disk} {picture}"
+    program = f"{sys.executable} -m tests.pictures.full_thumbnails {disk} {picture}"
 
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", f"{mount} && exec {program}"],

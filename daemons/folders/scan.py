@@ -15,8 +15,8 @@ from itertools import chain
 from typing import Literal
 
 from daemons.errors import DaemonError
-from daemons.workflows.describe.paths import joined
-from daemons.workflows.describe.wanted import ALL, Wanted
+from daemons.folders.paths import joined
+from daemons.folders.wanted import ALL, Wanted
 
 # HEIC among them although it cannot be decoded: a named failure is better than pictures that are silently left out.
 IMAGE_ENDINGS = frozenset(
@@ -60,7 +60,7 @@ class DirectoryVanished(DirectoryError):
     """The folder went away while it was being looked through."""
 
     code = "ERR_DIRECTORY_VANISHED"
-    remedy = "Mount the disk again; nothing that was described is lost."
+    remedy = "Mount the disk again; nothing that is known of its files is lost."
 
 
 @dataclass(frozen=True, slots=True)

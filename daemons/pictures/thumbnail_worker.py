@@ -1,4 +1,4 @@
-"""The worker process that makes pictures small: `python -m daemons.workflows.describe.thumbnail_worker`.
+"""The worker process that makes pictures small: `python -m daemons.pictures.thumbnail_worker`.
 
     request   {"path": "/pictures/a.jpg", "sha256": "…", "edge": 384}
     result    {"webp": base64}
@@ -10,9 +10,9 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
+from daemons.folders.paths import disk_path
+from daemons.pictures.rendering import render
 from daemons.worker_process import Begin, Result, serve
-from daemons.workflows.describe.paths import disk_path
-from daemons.workflows.describe.rendering import render
 
 
 def handle(request: dict[str, Any]) -> Iterator[Begin | Result]:

@@ -9,7 +9,7 @@ SYNTAX = "gitignore"
 
 
 class Wanted:
-    """Tells by its path below the folder whether a file is to be described. No `include` means all."""
+    """Tells by its path below the folder whether a file is wanted. No `include` means all."""
 
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
         self._include = pathspec.PathSpec.from_lines(SYNTAX, include) if include else None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from daemons.errors import Conflict, NotFound
-from daemons.workflows.describe.image_errors import FileMissing, FileUnreadable, ImageError, ImageUnsupported, NotAFile
-from daemons.workflows.describe.image_kinds import recognise
+from daemons.pictures.image_errors import FileMissing, FileUnreadable, ImageError, ImageUnsupported, NotAFile
+from daemons.pictures.image_kinds import recognise
 
 # What browsers show by themselves, by the decoder's name.
 SHOWN_BY_BROWSERS = {

@@ -5,8 +5,8 @@ from functools import cache
 
 from PIL import Image
 
-from daemons.workflows.describe.colours import COLOURS
-from daemons.workflows.describe.facts import Colour
+from daemons.pictures.colours import COLOURS
+from daemons.pictures.facts import Colour
 
 _CLUSTERS = 16
 _LEAST_SHARE = 0.03

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemons.clock import SystemClock
-from daemons.workflows.describe.watch import REMEMBERED, FolderWatch, Place
+from daemons.folders.watch import REMEMBERED, FolderWatch, Place
 from tests.fake_clock import FakeClock
 
 

@@ -6,8 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from daemons.clock import SystemClock
+from daemons.pictures.thumbnails import Source, Thumbnails
 from daemons.subprocess_work.pool import WorkerPool
-from daemons.workflows.describe.thumbnails import Source, Thumbnails
 
 
 async def main(disk: Path, picture: Path) -> None:

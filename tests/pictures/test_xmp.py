@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemons.workflows.describe.xmp import SidecarUnreadable, merged, new_sidecar, read
+from daemons.pictures.xmp import SidecarUnreadable, merged, new_sidecar, read
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from daemons.workflows.describe.scan import (
+from daemons.folders.scan import (
     DirectoryMissing,
     DirectoryVanished,
     FolderScan,
     Found,
     NotADirectory,
 )
-from daemons.workflows.describe.wanted import Wanted
+from daemons.folders.wanted import Wanted
 
 
 def tree(root: Path, *names: str) -> Path:
@@ -152,7 +152,7 @@ async def test_a_folder_below_that_vanishes_is_skipped(tmp_path: Path) -> None:
 def test_a_folder_of_somebody_else_is_unreadable(closed: str, told: str) -> None:
     script = (
         "import asyncio, concurrent.futures.thread, os, sys\n"
-        "from daemons.workflows.describe.scan import DirectoryError, FolderScan\n"
+        "from daemons.folders.scan import DirectoryError, FolderScan\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "async def main():\n"
         "    scan = FolderScan(os.fsencode(sys.argv[1]))\n"

@@ -2,9 +2,9 @@
 
 from PIL import Image, ImageChops, ImageStat
 
-from daemons.workflows.describe.facts import Colour, Looks
-from daemons.workflows.describe.image_errors import ImageUnsupported
-from daemons.workflows.describe.palette import colours_of, is_neutral
+from daemons.pictures.facts import Colour, Looks
+from daemons.pictures.image_errors import ImageUnsupported
+from daemons.pictures.palette import colours_of, is_neutral
 
 # Sharpness is judged as on a screen; more pixels would only make decoding slow.
 WORKING_EDGE = 1024

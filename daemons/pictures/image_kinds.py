@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from daemons.workflows.describe.image_errors import ImageUnsupported, NotAnImage
+from daemons.pictures.image_errors import ImageUnsupported, NotAnImage
 
 _HEAD = 64
 _TAIL = 64 * 1024

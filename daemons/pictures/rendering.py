@@ -4,10 +4,10 @@ import io
 
 from PIL import Image
 
-from daemons.workflows.describe.exif import read_turn
-from daemons.workflows.describe.image_errors import FileChanged
-from daemons.workflows.describe.image_file import decoded, ensure_unchanged, opened, read_content
-from daemons.workflows.describe.looks import shrink
+from daemons.pictures.exif import read_turn
+from daemons.pictures.image_errors import FileChanged
+from daemons.pictures.image_file import decoded, ensure_unchanged, opened, read_content
+from daemons.pictures.looks import shrink
 
 WEBP_BYTES = 600_000
 """As base64 within a line of JSON this stays well below what a worker may send at once."""

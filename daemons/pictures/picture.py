@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from daemons.workflows.describe.exif import read_shot, read_turn
-from daemons.workflows.describe.facts import Facts, Orientation, Shot
-from daemons.workflows.describe.image_file import Content, decoded, ensure_unchanged, opened, read_content
-from daemons.workflows.describe.looks import measure, shrink
+from daemons.pictures.exif import read_shot, read_turn
+from daemons.pictures.facts import Facts, Orientation, Shot
+from daemons.pictures.image_file import Content, decoded, ensure_unchanged, opened, read_content
+from daemons.pictures.looks import measure, shrink
 
 _SQUARE_WITHIN = 0.02
 _PANORAMA = 2.0

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from daemons.workflows.describe.facts import Coordinates, Shot
+from daemons.pictures.facts import Coordinates, Shot
 
 _TEXT_LIMIT = 64
 

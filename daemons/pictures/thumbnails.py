@@ -16,16 +16,16 @@ from typing import Any, NamedTuple, Self
 from daemons.clock import Clock
 from daemons.errors import ErrorInfo, NotFound
 from daemons.findings import Finding
+from daemons.folders.paths import wire_path
+from daemons.pictures.thumbnail_files import ThumbnailFiles
 from daemons.subprocess_work.errors import WorkerError, WorkerHung, WorkerOutOfMemory, WorkerTaskFailed
 from daemons.subprocess_work.pool import WorkerPool
 from daemons.subprocess_work.spec import MEBIBYTE, WorkerSpec
-from daemons.workflows.describe.paths import wire_path
-from daemons.workflows.describe.thumbnail_files import ThumbnailFiles
 
 AT_ONCE = 2
 """Pictures that are made small at the same time, however many are asked for."""
 THUMBNAIL_WORKER = WorkerSpec.module(
-    "daemons.workflows.describe.thumbnail_worker",
+    "daemons.pictures.thumbnail_worker",
     memory=1536 * MEBIBYTE,
     silence=60.0,
     recycle_requests=500,
