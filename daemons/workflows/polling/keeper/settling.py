@@ -1,0 +1,231 @@
+"""Writing what steps came to, many in one unit: the record moves on and what was found out is stored, or neither.
+
+Whoever moved a record meanwhile wins: the late outcome is refused, and listed. What a person wrote into it stays.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Table, bindparam, exists, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from daemons.database.transaction import Transaction
+from daemons.errors import ErrorInfo
+from daemons.events import ItemChanged
+from daemons.text import clean
+from daemons.workflows.polling.keeper.adding import TITLE_CHARACTERS, add
+from daemons.workflows.polling.keeper.rows import COLUMNS, RECORDS, TOPIC, record_of
+from daemons.workflows.polling.ladder import Ladder, Outcome, Step
+from daemons.workflows.polling.pacing import retry_at
+from daemons.workflows.polling.records import DONE, REFUSED, Record
+from daemons.workflows.polling.tables import RecordStepTable, RecordVectorTable
+
+NOTE_CHARACTERS = 4_000
+
+_R = RECORDS.c
+_V = cast(Table, RecordVectorTable.__table__)
+_locked = select(_R.id, _R.fence, _R.revision).where(_R.id.in_(bindparam("b_ids", expanding=True))).with_for_update()
+_again = select(*COLUMNS).where(_R.id == bindparam("b_id"))
+_CHANGED = (
+    "title",
+    "status",
+    "fields",
+    "provenance",
+    "revision",
+    "fence",
+    "is_complete",
+    "attempts",
+    "error",
+    "reasons",
+    "due_at",
+    "parked_at",
+    "running_since",
+    "status_at",
+    "updated_at",
+    "held_by",
+    "held_attempt",
+)
+_move = (
+    update(RECORDS)
+    .where(_R.id == bindparam("b_id"))
+    .values({name: bindparam(f"new_{name}", type_=_R[name].type) for name in _CHANGED})
+)
+_insert_tries = insert(RecordStepTable)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A try of a step that is over. Without an `outcome` it failed for `error`."""
+
+    record: Record  #: as it was taken in hand
+    step: Step
+    started_at: datetime
+    seconds: float
+    outcome: Outcome | None = None
+    error: ErrorInfo | None = None
+    word: str = DONE
+    is_hopeless: bool = False  #: whether another try would fail as well
+    may_go_on: bool = False  #: whether its holder takes the next step at once
+
+
+def settle(
+    tx: Transaction, ladders: Mapping[str, Ladder], job_id: str, attempt: int, settled: Sequence[Settled]
+) -> list[Record | None]:
+    """Store all of it; return each record as it is then, held if it goes on; None for what was refused."""
+    found = {row.id: (row.fence, row.revision) for row in tx.execute(_locked, _ids(settled))}
+    after: list[Record | None] = []
+    for one in settled:
+        fence, revision = found.get(one.record.id, (None, None))
+        if fence != one.record.fence:
+            after.append(None)
+        elif revision == one.record.revision:
+            after.append(_after(tx, ladders, one))
+        else:
+            now = record_of(tx.execute(_again, {"b_id": one.record.id}).one())
+            after.append(_after(tx, ladders, _merged(one, now)))
+    moved = [record for record in after if record is not None]
+    if moved:
+        tx.execute(_move, [_row(record, job_id, attempt) for record in moved])
+    tries = [_tried(one, record, job_id) for one, record in zip(settled, after, strict=True)]
+    tx.execute(_insert_tries, tries)
+    _keep_vectors(tx, settled, after)
+    for record in moved:
+        tx.announce(ItemChanged(TOPIC, record.id, record.as_dict()))
+    _wake_parents(tx, ladders, moved)
+    return after
+
+
+def release(tx: Transaction, records: Sequence[Record]) -> None:
+    """Give back what was taken in hand and not begun, or broken off by a polite stop: nothing is counted."""
+    for record in records:
+        mine = (_R.id == record.id) & (_R.fence == record.fence)
+        change = {"held_by": None, "held_attempt": None, "running_since": None, "due_at": tx.now}
+        tx.execute(update(RECORDS).where(mine).values(change))
+
+
+def _after(tx: Transaction, ladders: Mapping[str, Ladder], one: Settled) -> Record:
+    record, outcome = one.record, one.outcome
+    base = replace(record, revision=record.revision + 1, fence=record.fence + 1, running_since=None, updated_at=tx.now)
+    if outcome is None:
+        attempts = record.attempts + 1
+        parked = one.is_hopeless or attempts >= one.step.max_attempts
+        due_at = None if parked else retry_at(tx.now, attempts)
+        return replace(base, attempts=attempts, error=one.error, due_at=due_at, parked_at=tx.now if parked else None)
+    fields, provenance = dict(record.fields), dict(record.provenance)
+    for name, value in outcome.fields.items():
+        if value is None:
+            fields.pop(name, None)
+            provenance.pop(name, None)
+        elif fields.get(name) != value:
+            fields[name] = value
+            provenance[name] = {"by": one.step.name, "at": tx.now.isoformat()}
+    status = outcome.to or one.step.to
+    title = fields.get("title") or fields.get("file_name") or record.title
+    base = replace(
+        base,
+        title=clean(str(title), TITLE_CHARACTERS),
+        status=status,
+        fields=fields,
+        provenance=provenance,
+        attempts=0,
+        error=None,
+        reasons=tuple(outcome.reasons),
+        parked_at=None,
+        status_at=tx.now if status != record.status else record.status_at,
+    )
+    if outcome.children:
+        add(tx, dict(ladders), outcome.children, by=one.step.name, parent_id=record.id)
+    return _placed(tx, ladders[record.ladder], base, may_go_on=one.may_go_on)
+
+
+def _placed(tx: Transaction, ladder: Ladder, record: Record, *, may_go_on: bool) -> Record:
+    """Return the record with what is next for it."""
+    if record.status == ladder.awaiting:
+        return replace(record, due_at=None)
+    step = ladder.next_step(record)
+    if step is None:
+        return replace(record, due_at=None, is_complete=record.status in ladder.final)
+    if step.needs_children and has_open_children(tx, record.id):
+        return replace(record, due_at=None)
+    if may_go_on:
+        return replace(record, due_at=None, running_since=tx.now)
+    return replace(record, due_at=tx.now)
+
+
+def has_open_children(tx: Transaction, record_id: str) -> bool:
+    """Whether a record below this one is not complete."""
+    is_open = exists(select(_R.id).where(_R.parent_id == record_id, _R.is_complete.is_(False)))
+    return bool(tx.execute(select(is_open)).scalar())
+
+
+def _merged(one: Settled, now: Record) -> Settled:
+    """Return the try as one of the record as it is now: what a person wrote into it meanwhile is not overwritten."""
+    since = one.record.running_since
+    begun = since.isoformat() if since else ""
+    kept = {name for name, origin in now.provenance.items() if name in now.fields and origin.get("at", "") > begun}
+    outcome = one.outcome
+    if outcome is not None:
+        outcome = replace(outcome, fields={name: value for name, value in outcome.fields.items() if name not in kept})
+    return replace(one, record=now, outcome=outcome)
+
+
+def _row(record: Record, job_id: str, attempt: int) -> dict[str, Any]:
+    held = record.running_since is not None
+    values = {
+        **{name: getattr(record, name, None) for name in _CHANGED},
+        "fields": dict(record.fields),
+        "provenance": dict(record.provenance),
+        "error": record.error.as_dict() if record.error else None,
+        "reasons": [reason.as_dict() for reason in record.reasons] or None,
+        "held_by": job_id if held else None,
+        "held_attempt": attempt if held else None,
+    }
+    return {"b_id": record.id, **{f"new_{name}": value for name, value in values.items()}}
+
+
+def _tried(one: Settled, after: Record | None, job_id: str) -> dict[str, Any]:
+    note = one.outcome.note if one.outcome else None
+    return {
+        "record": one.record.number,
+        "step": one.step.name,
+        "attempt": one.record.attempts + 1,
+        "outcome": one.word if after is not None else REFUSED,
+        "old": one.record.status,
+        "new": after.status if after is not None else one.record.status,
+        "started_at": one.started_at,
+        "seconds": one.seconds,
+        "by": job_id,
+        "error": one.error.as_dict() if one.error else None,
+        "note": clean(note, NOTE_CHARACTERS, keep_newlines=True) if note else None,
+    }
+
+
+def _keep_vectors(tx: Transaction, settled: Sequence[Settled], after: Sequence[Record | None]) -> None:
+    rows = [
+        {"record": one.record.number, "space": one.outcome.vector[0], "vector": one.outcome.vector[1]}
+        for one, record in zip(settled, after, strict=True)
+        if record is not None and one.outcome is not None and one.outcome.vector is not None
+    ]
+    for row in rows:
+        make = sqlite.insert if tx.is_sqlite else postgresql.insert
+        put = make(_V).values(row)
+        tx.execute(put.on_conflict_do_update(index_elements=[_V.c.record, _V.c.space], set_={"vector": row["vector"]}))
+
+
+def _wake_parents(tx: Transaction, ladders: Mapping[str, Ladder], moved: Iterable[Record]) -> None:
+    """Have those go on whose children all are complete."""
+    for parent_id in sorted({record.parent_id for record in moved if record.parent_id and record.is_complete}):
+        row = tx.execute(_again.with_for_update(), {"b_id": parent_id}).first()
+        if row is None or (parent := record_of(row)).running_since or parent.due_at or parent.parked_at:
+            continue
+        step = ladders[parent.ladder].next_step(parent) if parent.ladder in ladders else None
+        if step is not None and step.needs_children and not has_open_children(tx, parent_id):
+            change = {"due_at": tx.now, "revision": parent.revision + 1, "updated_at": tx.now}
+            changed = tx.execute(update(RECORDS).where(_R.id == parent_id).values(change).returning(*COLUMNS)).one()
+            tx.announce(ItemChanged(TOPIC, parent_id, record_of(changed).as_dict()))
+
+
+def _ids(settled: Sequence[Settled]) -> dict[str, Any]:
+    return {"b_ids": [one.record.id for one in settled]}

@@ -1,0 +1,56 @@
+"""What the daemons that have records climb can be told."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from daemons.options import NEEDS_FOLDER, DaemonOptions
+
+PROMPT = (
+    "Describe this image in two or three sentences for an archive: who and what is seen, where, and when if it shows."
+)
+CONCURRENCY, CHAIN_LIMIT, POLL_INTERVAL = 30, 5, 10.0
+
+
+class LadderOptions(DaemonOptions):
+    """How records climb, whatever they are."""
+
+    drop_folder: Path | None = Field(
+        None, description="The folder whose files become records; empty: none.", json_schema_extra=NEEDS_FOLDER
+    )
+    library: Path | None = Field(
+        None, description="The folder that files are copied to; empty: they stay where they are."
+    )
+    interval: float = Field(
+        POLL_INTERVAL, gt=0, le=86_400, description="Seconds between two looks for what no event told of."
+    )
+    concurrency: int = Field(CONCURRENCY, ge=1, le=1000, description="Steps at a time.")
+    chain_limit: int = Field(
+        CHAIN_LIMIT, ge=1, le=100, description="Steps of one record in a row before it stands in line again."
+    )
+
+
+class StillsOptions(LadderOptions):
+    """Which stills, and how they are described."""
+
+    threshold: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Of the quality of what is known, what a description needs; below, a person is asked.",
+    )
+    describer: Literal["basic", "vision", "local"] = Field(
+        "basic",
+        description="basic: from the image itself, without a model. vision: a server of models. local: a model here.",
+    )
+    model: str = Field("", max_length=255, description="The model's name, or a folder; empty: the usual one.")
+    prompt: str = Field(PROMPT, min_length=1, max_length=4000, description="What the model is asked.")
+    embedder: Literal["hashing", "server", "local"] = Field(
+        "hashing",
+        description="What records are compared by. hashing: their words, without a model. server: embeddings of a "
+        "server of models. local: a model here (extra `embeddings`).",
+    )
+    scrape: bool = Field(
+        True, description="Whether a record's URL is read; off: only what the file itself says counts."
+    )
