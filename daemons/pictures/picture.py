@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from daemons.pictures.content import Content, ensure_unchanged, opened, read_content
 from daemons.pictures.exif import read_shot, read_turn
 from daemons.pictures.facts import Facts, Orientation, Shot
-from daemons.pictures.image_file import Content, decoded, ensure_unchanged, opened, read_content
+from daemons.pictures.image_file import decoded
 from daemons.pictures.looks import measure, shrink
 
 _SQUARE_WITHIN = 0.02

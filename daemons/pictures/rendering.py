@@ -4,9 +4,10 @@ import io
 
 from PIL import Image
 
+from daemons.pictures.content import ensure_unchanged, opened, read_content
 from daemons.pictures.exif import read_turn
 from daemons.pictures.image_errors import FileChanged
-from daemons.pictures.image_file import decoded, ensure_unchanged, opened, read_content
+from daemons.pictures.image_file import decoded
 from daemons.pictures.looks import shrink
 
 WEBP_BYTES = 600_000

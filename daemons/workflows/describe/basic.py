@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from daemons.pictures.content import Content
 from daemons.pictures.facts import Facts
-from daemons.pictures.image_file import Content
 from daemons.pictures.picture import Picture, look_at
 from daemons.workflows.describe.sentence import describe
 

@@ -22,8 +22,8 @@ from daemons.clients.errors import ImageFailed
 from daemons.clock import SystemClock
 from daemons.errors import ErrorInfo, UnknownName
 from daemons.folders.paths import disk_path
+from daemons.pictures.content import opened, read_content
 from daemons.pictures.image_errors import ImageError
-from daemons.pictures.image_file import opened, read_content
 from daemons.pictures.picture import look_at
 from daemons.worker_process import Begin, Message, Result, WornOut, serve
 from daemons.workflows.describe.alongside import Steps

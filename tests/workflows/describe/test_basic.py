@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFilter
 
+from daemons.pictures.content import ensure_unchanged, opened, read_content
 from daemons.pictures.facts import Coordinates
 from daemons.pictures.image_errors import FileChanged, ImageError
-from daemons.pictures.image_file import ensure_unchanged, opened, read_content
 from daemons.workflows.describe.basic import Described, describe_file
 from tests.pictures.samples import Rational, busy, canon_in_berlin, landscape, saved
 
