@@ -66,6 +66,7 @@ class Outcome:
     reasons: Sequence[Reason] = ()  #: why a person is needed, when `to` is the ladder's `awaiting`
     children: Sequence[NewRecord] = ()  #: records below this one; one that is there already, by source, stays as it is
     vector: tuple[str, bytes] | None = None  #: the name of a space and 32-bit floats, little-endian
+    thumbnail: bytes | None = None  #: a small copy as WebP, to be kept by the hash in the field `thumbnail`
 
 
 Run = Callable[[StepContext, Record], Awaitable[Outcome]]
