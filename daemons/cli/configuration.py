@@ -21,8 +21,6 @@ COLUMNS: Columns = {
     "VALUE": lambda setting: setting["value"],
     "SOURCE": lambda setting: setting["source"],
 }
-SECTIONS = ("vision",)
-"""Settings of external systems, of which each option is a line of its own."""
 
 
 @app.command("show")
@@ -36,12 +34,14 @@ def show_settings(context: typer.Context) -> None:
     options = options_of(context)
     settings = options.settings
     values, sources = settings.shown(), settings.sources()
+    # Of the settings of other systems each option is a line of its own.
+    sections = settings.sections()
     rows: list[dict[str, Any]] = [
         {"name": name, "value": value, "source": sources[name]}
         for name, value in values.items()
-        if name not in ("daemons", *SECTIONS)
+        if name not in ("daemons", *sections)
     ]
-    for section in SECTIONS:
+    for section in sections:
         rows += [
             {"name": f"{section}.{option}", "value": value, "source": settings.source(section, option)}
             for option, value in values[section].items()

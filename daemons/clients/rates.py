@@ -105,8 +105,11 @@ class Loan:
 class Keys:
     """Lends the key that has rested longest among those that may be used."""
 
-    def __init__(self, secrets: Sequence[str], clock: Clock, *, requests: int, tokens: int) -> None:
+    def __init__(
+        self, secrets: Sequence[str], clock: Clock, *, requests: int, tokens: int, section: str = "vision"
+    ) -> None:
         self._clock = clock
+        self._section = section
         self._turns = 0
         self.all = [
             Key(number, secret, Window(requests), Window(tokens)) for number, secret in enumerate(secrets or [None], 1)
@@ -153,7 +156,7 @@ class Keys:
             return good
         raised = ServerRefuses(
             f"{'All keys are' if len(self.all) > 1 else 'The key is'} refused: {self.all[0].aside_why}",
-            remedy="Set vision.api_key (or vision.api_keys) to keys that are good, and restart.",
+            remedy=f"Set {self._section}.api_key (or {self._section}.api_keys) to keys that are good, and restart.",
             code="ERR_KEY_REFUSED",
         )
         raised.retry_after = min(key.aside_until for key in self.all) - now

@@ -18,8 +18,11 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSourc
 from pydantic_settings.exceptions import SettingsError
 
 from daemons.errors import Fatal
+from daemons.settings.embeddings import EmbeddingsSettings
 from daemons.settings.lists import as_list
+from daemons.settings.servers import Section
 from daemons.settings.vision import VisionSettings
+from daemons.settings.web_pages import WebPagesSettings
 
 PREFIX = "DAEMONDECK_"
 MASK = "••••"
@@ -108,6 +111,12 @@ class Settings(BaseSettings):
     vision: VisionSettings = Field(
         default_factory=VisionSettings, description="The OpenAI-compatible server that describes pictures."
     )
+    embeddings: EmbeddingsSettings = Field(
+        default_factory=EmbeddingsSettings, description="The OpenAI-compatible server that makes vectors of texts."
+    )
+    web_pages: WebPagesSettings = Field(
+        default_factory=WebPagesSettings, description="How pages of the web are read, and which are not."
+    )
     thumbnails_megabytes: int = Field(
         2048, ge=1, description="Space for small copies of pictures; those not looked at for longest go first."
     )
@@ -186,10 +195,15 @@ class Settings(BaseSettings):
         """Return where the value of an option of a section, such as url of vision, came from."""
         return self._origins.get(f"{section}.{option}", "default")
 
+    def sections(self) -> dict[str, Section]:
+        """Return the settings of other systems, by the name of their section."""
+        return {name: value for name, value in self if isinstance(value, Section)}
+
     def secrets(self) -> list[str]:
         """Return the values that no log, page or answer may show."""
         values = [secret.get_secret_value() for secret in (self.password, self.token) if secret]
-        values += self.vision.keys()
+        for section in self.sections().values():
+            values += section.keys()
         found = _URL_PASSWORD.search(self.database_url)
         return [*values, found["password"]] if found else values
 
@@ -198,7 +212,7 @@ class Settings(BaseSettings):
         values = self.model_dump(mode="json")
         for field in ("password", "token"):
             values[field] = MASK if values[field] else None
-        values["vision"] = self.vision.shown(MASK)
+        values |= {name: section.shown(MASK) for name, section in self.sections().items()}
         values["database_url"] = _URL_PASSWORD.sub(rf"\g<before>{MASK}@", self.database_url)
         values["daemons"] = {name: {k: _masked(k, v) for k, v in given.items()} for name, given in self.daemons.items()}
         return values
@@ -340,9 +354,16 @@ def _refused(
             yield f"{place}: {'there is no such setting' if unknown else problem['msg'].removeprefix('Value error, ')}"
 
     unknown = [problem["loc"] for problem in error.errors() if problem["type"] == "extra_forbidden"]
-    known = ", ".join(VisionSettings.model_fields if unknown and unknown[0][0] == "vision" else Settings.model_fields)
+    section = _section_model(str(unknown[0][0])) if unknown else None
+    known = ", ".join((section or Settings).model_fields)
     remedy = f"The settings are: {known}." if unknown else "Correct the value; `daemondeck config show` lists all."
     return BadSettings("; ".join(sentences()) + ".", remedy=remedy)
+
+
+def _section_model(name: str) -> type[Section] | None:
+    field = Settings.model_fields.get(name)
+    kind = field.annotation if field is not None else None
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 def _no_data_dir(directory: Path, reason: str) -> BadSettings:
