@@ -1,0 +1,1 @@
+"""What is read out of films, by FFmpeg's libraries: in worker processes only."""
