@@ -1,0 +1,1 @@
+"""What takes a record from one rung to the next."""
