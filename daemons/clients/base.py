@@ -94,10 +94,13 @@ class HttpClient:
         path: str,
         limits: Limits,
         *,
-        body: JsonValue = None,
+        body: JsonValue | bytes = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Return what the server answers below its address. Raises ServerAway, ServerRefuses or BadAnswer."""
+        """Return what the server answers below its address. Raises ServerAway, ServerRefuses or BadAnswer.
+
+        A `body` of bytes is sent as it is, with the Content-Type that `headers` give it; any other as JSON.
+        """
         timing = _Timing(self._clock, limits)
         exchange = asyncio.ensure_future(self._exchange(method, path, limits, timing, body, headers or {}))
         exchange.add_done_callback(lambda _: timing.moved.set())
@@ -120,12 +123,12 @@ class HttpClient:
         path: str,
         limits: Limits,
         timing: "_Timing",
-        body: JsonValue,
+        body: JsonValue | bytes,
         headers: Mapping[str, str],
     ) -> Reply:
-        content = None if body is None else json.dumps(body).encode()
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         given = {"Accept": "application/json", "Accept-Encoding": "identity", **headers}
-        if content is not None:
+        if content is not None and not isinstance(body, bytes):
             given["Content-Type"] = "application/json"
         began, received = self._clock.monotonic(), bytearray()
         with self._translated():

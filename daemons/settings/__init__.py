@@ -21,6 +21,7 @@ from daemons.errors import Fatal
 from daemons.settings.embeddings import EmbeddingsSettings
 from daemons.settings.lists import as_list
 from daemons.settings.servers import Section
+from daemons.settings.transcription import TranscriptionSettings
 from daemons.settings.vision import VisionSettings
 from daemons.settings.web_pages import WebPagesSettings
 
@@ -113,6 +114,9 @@ class Settings(BaseSettings):
     )
     embeddings: EmbeddingsSettings = Field(
         default_factory=EmbeddingsSettings, description="The OpenAI-compatible server that makes vectors of texts."
+    )
+    transcription: TranscriptionSettings = Field(
+        default_factory=TranscriptionSettings, description="The OpenAI-compatible server that writes down what is said."
     )
     web_pages: WebPagesSettings = Field(
         default_factory=WebPagesSettings, description="How pages of the web are read, and which are not."

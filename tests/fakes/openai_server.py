@@ -186,7 +186,8 @@ async def _read(reader: asyncio.StreamReader) -> Question:
     method, path, _ = first.split(" ")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Question(method, path, headers, json.loads(body) if body else None)
+    is_json = headers.get("content-type", "application/json") == "application/json"
+    return Question(method, path, headers, json.loads(body) if body and is_json else body or None)
 
 
 @asynccontextmanager
