@@ -83,8 +83,11 @@ class JobContext(Protocol):
         """
         ...
 
-    async def wait_for(self, job: Job | str) -> Job:
-        """Return the job once it is completed. Raises JobFailed otherwise. Holds no slot meanwhile."""
+    async def wait_for(self, job: Job | str, *, keeps_slot: bool = False) -> Job:
+        """Return the job once it is completed. Raises JobFailed otherwise.
+
+        Holds no slot meanwhile, unless `keeps_slot`: for a handler that does other things beside.
+        """
         ...
 
     async def ask(

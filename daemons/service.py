@@ -110,7 +110,7 @@ class Service:
         self.keep_awake = KeepAwake(clock, is_allowed=settings.keep_awake)
         self.workers = WorkerPool(clock)
         cache_bytes = settings.thumbnails_megabytes * 1024**2
-        tools = KeeperTools(self.database, clock, self.workers, settings.data_dir, cache_bytes)
+        tools = KeeperTools(self.database, clock, self.workers, self.bus, settings.data_dir, cache_bytes)
         self.keepers = Keepers(self.registry.workflows, tools)
         self.jobs = Jobs(self.database, clock)
         self.tallies = Tallies(self.database, clock, self.bus, self.board)

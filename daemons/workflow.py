@@ -15,6 +15,7 @@ from daemons.items import FailedItem, ItemStatistics
 # Worker processes import their workflow's folder, and must not carry the database and the rest of the deck with it.
 if TYPE_CHECKING:
     from daemons.base import BaseDaemon
+    from daemons.bus import Bus
     from daemons.clock import Clock
     from daemons.database import Database
     from daemons.subprocess_work.pool import WorkerPool
@@ -42,6 +43,7 @@ class KeeperTools:
     database: "Database"
     clock: "Clock"
     workers: "WorkerPool"
+    bus: "Bus"
     data_dir: Path  #: where it may keep files, in a folder of its own
     cache_bytes: int = 2 * 1024**3  #: how much of them may be what could be made again
 

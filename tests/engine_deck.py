@@ -50,9 +50,11 @@ class DeckSettings:
         return self.defaults.get(name, {})
 
 
-def keeper_tools(database: Database, clock: Clock, workers: WorkerPool | None = None) -> KeeperTools:
+def keeper_tools(
+    database: Database, clock: Clock, workers: WorkerPool | None = None, bus: Bus | None = None
+) -> KeeperTools:
     """Return what keepers are made with that keep no files."""
-    return KeeperTools(database, clock, workers or WorkerPool(clock), Path("/nonexistent"))
+    return KeeperTools(database, clock, workers or WorkerPool(clock), bus or Bus(), Path("/nonexistent"))
 
 
 class Deck:

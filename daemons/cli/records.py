@@ -206,6 +206,7 @@ def _by_hand(jobs: list[Item]) -> list[Item]:
 
 
 async def _statistics(database: "Database", settings: "Settings", since: datetime, name: str | None) -> Item:
+    from daemons.bus import Bus
     from daemons.failure_marks import FailureMarks
     from daemons.item_work import ItemWork
     from daemons.readings import Readings
@@ -219,7 +220,7 @@ async def _statistics(database: "Database", settings: "Settings", since: datetim
     row = await Roster(database).row(name) if name is not None else None
     summary = await Statistics(database, clock).summary(since, row.id if row else None)
     registry = Registry.load(settings)
-    tools = KeeperTools(database, clock, WorkerPool(clock), settings.data_dir)
+    tools = KeeperTools(database, clock, WorkerPool(clock), Bus(), settings.data_dir)
     marks = FailureMarks(database, clock)
     things = ItemWork(registry, settings, Keepers(registry.workflows, tools), Readings(database, clock), marks)
     items = await things.statistics(row, since) if row else None

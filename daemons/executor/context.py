@@ -148,18 +148,21 @@ class RunContext:
             return await self._fenced(self._at.orders.retry(child.id, hold=self._run.hold), f"retry {type}")
         return child
 
-    async def wait_for(self, job: Job | str) -> Job:
+    async def wait_for(self, job: Job | str, *, keeps_slot: bool = False) -> Job:
         job_id = job.id if isinstance(job, Job) else job
+        ended = await (self._at.orders.wait(job_id) if keeps_slot else self._waited_for(job, job_id))
+        if ended.state is not JobState.COMPLETED:
+            raise JobFailed(ended)
+        return ended
+
+    async def _waited_for(self, job: Job | str, job_id: str) -> Job:
         name = f"{job.type} {job.id}" if isinstance(job, Job) else f"job {job_id}"
         self._run.slot.leave()
         try:
             await self._note(f"Waits for {name} to end")
-            ended = await self._at.orders.wait(job_id)
+            return await self._at.orders.wait(job_id)
         finally:
             await self._come_back()
-        if ended.state is not JobState.COMPLETED:
-            raise JobFailed(ended)
-        return ended
 
     async def ask(self, title: str, form: type[M], *, timeout: float | None = None, **wishes: Any) -> M:
         questions = self._at.questions

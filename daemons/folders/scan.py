@@ -9,7 +9,7 @@ import errno
 import heapq
 import os
 import stat
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
@@ -82,14 +82,26 @@ class Skipped:
 
 def has_image_ending(path: bytes) -> bool:
     """Return whether a file is an image by its name."""
-    return os.path.splitext(path)[1].lower() in IMAGE_ENDINGS  # noqa: PTH122 - pathlib knows no bytes
+    return _ending(path) in IMAGE_ENDINGS
+
+
+def _ending(path: bytes) -> bytes:
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122 - pathlib knows no bytes
 
 
 class FolderScan:
-    """One look through `root`. Read `batches` to its end, then the counts."""
+    """One look through `root` for files of these endings. Read `batches` to its end, then the counts."""
 
-    def __init__(self, root: bytes, *, recursive: bool = True, wanted: Wanted = ALL) -> None:
+    def __init__(
+        self,
+        root: bytes,
+        *,
+        recursive: bool = True,
+        wanted: Wanted = ALL,
+        endings: Collection[bytes] = IMAGE_ENDINGS,
+    ) -> None:
         self._root = root
+        self._endings = endings
         self._recursive = recursive
         self._wanted = wanted
         self._identity = (0, 0)
@@ -153,7 +165,7 @@ class FolderScan:
         return "folder" if stat.S_ISDIR(modes[-1]) else "file"
 
     def _is_image(self, path: bytes) -> bool:
-        return has_image_ending(path) and self._wanted.has_file(path)
+        return _ending(path) in self._endings and self._wanted.has_file(path)
 
     def _walk_below(self, start: bytes) -> Iterator[Found | None]:
         folders = [start]

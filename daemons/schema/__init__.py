@@ -27,7 +27,7 @@ from daemons.schema.sqlite_file import (
     set_aside_if_damaged,
 )
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every migration, oldest first: known here so that a start needs no alembic unless something is to be done."""
 HEAD = REVISIONS[-1]
 

@@ -1,6 +1,6 @@
 """What a record is to everybody: a still, a clip, a frame, and how far it has climbed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -77,3 +77,32 @@ class Record:
 DONE, FAILED, TIMED_OUT, LOST, REFUSED, MOVED = "done", "failed", "timed out", "lost", "refused", "moved"
 """What a try came to. `lost`: the process that did it died. `refused`: somebody else had moved the record by then.
 `moved` is no try: a person or another system put the record there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try of one step, or a move by somebody else."""
+
+    step: str  #: empty for a move
+    attempt: int
+    outcome: str
+    old: str
+    new: str
+    started_at: datetime
+    seconds: float
+    by: str | None  #: a job's id, a person, or another system
+    error: ErrorInfo | None
+    note: str | None
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> "Try":
+        """Return what a row of these columns says."""
+        step, attempt, outcome, old, new, started_at, seconds, by, error, note = row
+        info = ErrorInfo.from_dict(error) if error else None
+        return cls(step, attempt, outcome, old, new, started_at, seconds, by, info, note)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the try of the HTTP API, times still datetimes."""
+        return {name: getattr(self, name) for name in self.__slots__} | {
+            "error": self.error.as_dict() if self.error else None
+        }

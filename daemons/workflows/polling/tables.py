@@ -25,7 +25,7 @@ class RecordTable(Base):
     # Of ladder and source: a path may be longer than what an index takes.
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     source: Mapped[str] = mapped_column(Text)
-    title: Mapped[str] = mapped_column(String(255), server_default="")
+    title: Mapped[str] = mapped_column(String(255))
     status: Mapped[str] = mapped_column(String(100))
     fields: Mapped[dict[str, Any]]
     provenance: Mapped[dict[str, Any]]
@@ -94,6 +94,7 @@ class RecordStepTable(Base):
 
     id: Mapped[int] = mapped_column(Serial, primary_key=True)
     record: Mapped[int]  # its number
+    ladder: Mapped[str] = mapped_column(String(63))
     step: Mapped[str] = mapped_column(String(63))
     attempt: Mapped[int]
     outcome: Mapped[str] = mapped_column(String(12))  # a word of `records`
@@ -107,7 +108,7 @@ class RecordStepTable(Base):
 
     __table_args__ = (
         Index("ix_record_steps_record", "record", "id"),
-        Index("ix_record_steps_started_at", "started_at", "step", "outcome", "seconds"),
+        Index("ix_record_steps_figures", "ladder", "started_at", "step", "outcome", "old", "new", "seconds"),
     )
 
 

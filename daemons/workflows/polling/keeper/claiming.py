@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, insert, select, update
+from sqlalchemy import Select, bindparam, exists, func, insert, select, update
 
 from daemons.database.transaction import Transaction
 from daemons.errors import ErrorInfo
@@ -41,7 +41,11 @@ _claim = (
 )
 _holder_lives = exists(select(JOBS.c.id).where(JOBS.c.id == _R.held_by, JOBS.c.attempt == _R.held_attempt, IS_HELD))
 _of_dead = select(*COLUMNS, _R.held_by).where(_R.held_by.is_not(None), ~_holder_lives).with_for_update(skip_locked=True)
-_next_due = select(func.min(_R.due_at)).where(_R.ladder.in_(bindparam("b_ladders", expanding=True)))
+
+
+def due_of(ladders: Collection[str]) -> Select[tuple[datetime | None]]:
+    """Return the question when the first record of these ladders that waits is due, or was."""
+    return select(func.min(_R.due_at)).where(_R.ladder.in_([*ladders]), _R.due_at.is_not(None))
 
 
 def claim(tx: Transaction, ladders: Collection[str], job_id: str, attempt: int, limit: int) -> list[Record]:
@@ -52,7 +56,7 @@ def claim(tx: Transaction, ladders: Collection[str], job_id: str, attempt: int, 
 
 def next_due(tx: Transaction, ladders: Collection[str]) -> datetime | None:
     """Return when the first record that waits is due."""
-    found: datetime | None = tx.execute(_next_due, {"b_ladders": [*ladders]}).scalar()
+    found: datetime | None = tx.execute(due_of(ladders)).scalar()
     return found
 
 
@@ -80,6 +84,7 @@ def take_back(tx: Transaction, ladders: Mapping[str, Ladder]) -> int:
         freed = tx.execute(update(RECORDS).where(_R.id == record.id).values(change).returning(*COLUMNS)).one()
         tried = {
             "record": record.number,
+            "ladder": record.ladder,
             "step": step.name if step else "",
             "attempt": attempts,
             "outcome": LOST,

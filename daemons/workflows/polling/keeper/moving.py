@@ -30,6 +30,12 @@ class RecordLocked(Conflict):
     code = "ERR_RECORD_LOCKED"
 
 
+class NotThere(Conflict):
+    """The record is at no place where this could be done."""
+
+    code = "ERR_RECORD_ELSEWHERE"
+
+
 class StatusNotOnLadder(Invalid):
     """The ladder knows no such status."""
 
@@ -106,6 +112,7 @@ def move(
     }
     tried = {
         "record": record.number,
+        "ladder": record.ladder,
         "step": "",
         "attempt": 0,
         "outcome": MOVED,
@@ -124,9 +131,9 @@ def retry(tx: Transaction, record_id: str, *, who: str) -> Record:
     """Have the step be tried now, its failures forgotten. Raises UnknownRecord, and Conflict when none failed."""
     record = _find(tx, record_id, who, None)
     if record.running_since is not None:
-        raise Conflict(f"{record.code} is in hand at the moment.")
+        raise NotThere(f"{record.code} is in hand at the moment.")
     if record.parked_at is None and record.error is None:
-        raise Conflict(f"Nothing of {record.code} has failed.")
+        raise NotThere(f"Nothing of {record.code} has failed.")
     return _store(tx, record, {"due_at": tx.now, "parked_at": None, "attempts": 0})
 
 

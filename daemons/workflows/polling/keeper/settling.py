@@ -189,6 +189,7 @@ def _tried(one: Settled, after: Record | None, job_id: str) -> dict[str, Any]:
     note = one.outcome.note if one.outcome else None
     return {
         "record": one.record.number,
+        "ladder": one.record.ladder,
         "step": one.step.name,
         "attempt": one.record.attempts + 1,
         "outcome": one.word if after is not None else REFUSED,

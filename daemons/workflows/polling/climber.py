@@ -1,0 +1,301 @@
+"""Has records climb: takes those whose step is due in hand, runs the steps, and stores what they came to, many at once.
+
+    claim ─▶ a place on the lane, a slot ─▶ step ─▶ one write for all that ended meanwhile ─▶ next step, or back in line
+
+A record is in hand from its claim until what its step came to is committed. A step's slot is free as soon as the step
+is over; a few more records than there are slots are held, so that no slot waits for a commit.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from daemons.clock import Clock
+from daemons.errors import DaemonError, ErrorInfo, Superseded
+from daemons.handlers import JobContext, can_be_retried
+from daemons.states import LogLevel
+from daemons.subprocess_work import Worker
+from daemons.subprocess_work.spec import WorkerSpec
+from daemons.values import Job, JsonValue
+from daemons.workflows.polling.keeper import RecordKeeper, Settled
+from daemons.workflows.polling.keeper.adding import checked_fields
+from daemons.workflows.polling.ladder import Ladder, Outcome, Step
+from daemons.workflows.polling.records import DONE, FAILED, TIMED_OUT, Record
+
+T = TypeVar("T")
+SPARE = 0.5
+"""Records held beyond the slots, as a share of them."""
+LANES = {"io": 1000, "cpu": 2, "model": 2}
+"""Steps at a time of what they take; what takes neither processor nor model is bound by the slots alone."""
+RETRY_SECONDS = 1.0
+"""Until the database is asked again that was away."""
+
+
+class StepTimedOut(DaemonError):
+    """The step took longer than it may."""
+
+    code = "ERR_STEP_TIMED_OUT"
+
+
+class NoStep(DaemonError):
+    """The record stands where no step begins."""
+
+    code = "ERR_STATUS_NOT_ON_LADDER"
+    remedy = "Put it at a status of its ladder."
+
+
+@dataclass
+class Tally:
+    """What a climb has done so far."""
+
+    steps: int = 0
+    chained: int = 0
+    failed: int = 0
+    complete: int = 0
+    awaiting: int = 0
+    parked: int = 0
+    refused: int = 0
+
+
+class Climber:
+    """One job's climbing, until it is told to end or nothing is left to do."""
+
+    def __init__(
+        self,
+        ctx: JobContext,
+        keeper: RecordKeeper,
+        ladders: Sequence[Ladder],
+        options: Any,
+        clock: Clock,
+        *,
+        concurrency: int,
+        chain_limit: int,
+        interval: float,
+    ) -> None:
+        self.tally = Tally()
+        self._ctx = ctx
+        self._keeper = keeper
+        self._ladders = {ladder.name: ladder for ladder in ladders}
+        self._options = options
+        self._clock = clock
+        self._room = concurrency + max(1, int(concurrency * SPARE))
+        self._chain_limit = chain_limit
+        self._interval = interval
+        self._slots = asyncio.Semaphore(concurrency)
+        self._lanes = {name: asyncio.Semaphore(places) for name, places in LANES.items()}
+        self._in_hand: dict[str, Record] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._settled: list[tuple[Settled, int]] = []
+        self._something = asyncio.Event()
+        self._has_settled = asyncio.Event()
+        self._is_draining = False
+
+    async def run(self, *, linger: float | None = None, until: float | None = None) -> None:
+        """Climb until nothing was due for `linger` seconds, or until the monotonic time `until`, or for ever.
+
+        Records of attempts that are over are taken back first, and every `interval` seconds.
+        """
+        with self._keeper.hearing(self._something.set, self._ladders):
+            storing = asyncio.create_task(self._store(), name="storing steps")
+            try:
+                await self._climb(linger, until)
+            finally:
+                await self._end(storing)
+
+    def drain(self) -> None:
+        """Take no more in hand; `run` returns once what is in hand is stored."""
+        self._is_draining = True
+        self._something.set()
+
+    async def _climb(self, linger: float | None, until: float | None) -> None:
+        looked = idle_since = None
+        while True:
+            self._something.clear()
+            now = self._clock.monotonic()
+            if looked is None or now - looked >= self._interval:
+                await self._ctx.write(self._keeper.take_back)
+                looked = now
+            is_over = self._is_draining or (until is not None and now >= until)
+            room = 0 if is_over else max(0, self._room - len(self._in_hand))
+            claimed, due = await self._ctx.write(partial(self._claim, room))
+            for record in claimed:
+                self._take(record, chained=0)
+            if self._in_hand:
+                idle_since = None
+            elif is_over:
+                return
+            elif not self._something.is_set():
+                # Else what was claimed was asked before the last of it came back in line.
+                idle_since = now if idle_since is None else idle_since
+                if linger is not None and now - idle_since >= linger:
+                    return
+            await self._clock.wait(self._something, self._pause(now, due, idle_since, linger, until))
+
+    def _claim(self, room: int, tx: Any) -> tuple[Sequence[Record], datetime | None]:
+        return self._keeper.claim(tx, self._ladders, self._ctx.job_id, self._ctx.attempt, room)
+
+    def _pause(
+        self, now: float, due: datetime | None, idle_since: float | None, linger: float | None, until: float | None
+    ) -> float:
+        """Return the seconds after which to look even if nothing happens."""
+        waits = [self._interval]
+        if due is not None and len(self._in_hand) < self._room:
+            waits.append((due - self._clock.now()).total_seconds())
+        if linger is not None and idle_since is not None:
+            waits.append(idle_since + linger - now)
+        if until is not None and now < until:
+            waits.append(until - now)
+        return max(0.001, min(waits))
+
+    # One record.
+
+    def _take(self, record: Record, chained: int) -> None:
+        self._in_hand[record.id] = record
+        task = asyncio.create_task(self._step(record, chained), name=f"record {record.code}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _step(self, record: Record, chained: int) -> None:
+        ladder = self._ladders[record.ladder]
+        step = ladder.next_step(record)
+        began_at, began = self._clock.now(), self._clock.monotonic()
+        if step is None:
+            step = Step("", _no_step, (), record.status)
+            error: BaseException = NoStep(f"{record.code} is at {record.status}, where no step begins.")
+            self._note(
+                Settled(record, step, began_at, 0.0, None, ErrorInfo.of(error), FAILED, is_hopeless=True), chained
+            )
+            return
+        async with self._lanes[step.lane], self._slots:
+            began_at, began = self._clock.now(), self._clock.monotonic()
+            outcome, info, word, hopeless = await self._tried(step, record)
+        seconds = self._clock.monotonic() - began
+        goes_on = outcome is not None and chained + 1 < self._chain_limit and not self._is_draining
+        self._note(Settled(record, step, began_at, seconds, outcome, info, word, hopeless, goes_on), chained)
+
+    async def _tried(self, step: Step, record: Record) -> tuple[Outcome | None, ErrorInfo | None, str, bool]:
+        context = _Context(self._ctx, self._options, record, step.name)
+        running = asyncio.ensure_future(step.run(context, record))
+        try:
+            if await self._clock.settle({running}, step.timeout):
+                running.cancel()
+                await self._clock.settle({running}, step.timeout / 10)
+                late = StepTimedOut(f"{step.name} took longer than {step.timeout:g} s.")
+                return None, ErrorInfo.of(late), TIMED_OUT, False
+            outcome = running.result()
+            checked_fields({**record.fields, **outcome.fields})
+        except (asyncio.CancelledError, Superseded):
+            running.cancel()
+            await self._clock.settle({running}, step.timeout / 10)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a step raises is its record's, and ends nothing else
+            return None, ErrorInfo.of(error), FAILED, not can_be_retried(error)
+        return outcome, None, DONE, False
+
+    def _note(self, settled: Settled, chained: int) -> None:
+        self._settled.append((settled, chained))
+        self._has_settled.set()
+
+    # Storing.
+
+    async def _store(self) -> None:
+        while True:
+            await self._has_settled.wait()
+            self._has_settled.clear()
+            batch, self._settled = self._settled, []
+            if batch:
+                await self._settle(batch)
+
+    async def _settle(self, batch: list[tuple[Settled, int]]) -> None:
+        settled = [one for one, _ in batch]
+        unit = partial(_settle, keeper=self._keeper, ctx=self._ctx, settled=settled)
+        after = await self._ctx.write(unit)
+        for (one, chained), record in zip(batch, after, strict=True):
+            self._in_hand.pop(one.record.id, None)
+            self._count(one, record)
+            if record is not None and record.running_since is not None:
+                self.tally.chained += 1
+                self._take(record, chained + 1)
+        self._something.set()
+        await self._ctx.progress(self.tally.steps, None, self.summary())
+
+    def _count(self, one: Settled, record: Record | None) -> None:
+        tally = self.tally
+        if record is None:
+            tally.refused += 1
+            return
+        tally.steps += one.word == DONE
+        tally.failed += one.word != DONE
+        tally.complete += record.is_complete
+        tally.parked += record.parked_at is not None
+        tally.awaiting += record.status == self._ladders[record.ladder].awaiting
+
+    def summary(self) -> str:
+        """Say in a line what has been done."""
+        tally = self.tally
+        parts = [f"{tally.steps:,} steps", f"{tally.complete:,} complete"]
+        parts += [f"{tally.awaiting:,} await input"] if tally.awaiting else []
+        parts += [f"{tally.failed:,} failed"] if tally.failed else []
+        parts += [f"{tally.parked:,} parked"] if tally.parked else []
+        return ", ".join(parts)
+
+    async def _end(self, storing: "asyncio.Task[None]") -> None:
+        """Break off what is in hand and give it back; store what is over."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        storing.cancel()
+        await asyncio.gather(storing, return_exceptions=True)
+        over = {one.record.id for one, _ in self._settled}
+        left = [record for record in self._in_hand.values() if record.id not in over]
+        settled = [one for one, _ in self._settled]
+
+        def unit(tx: Any) -> None:
+            if settled:
+                self._keeper.settle(tx, self._ctx.job_id, self._ctx.attempt, settled)
+            self._keeper.release(tx, left)
+
+        if settled or left:
+            await self._ctx.write(unit)
+
+
+def _settle(tx: Any, keeper: RecordKeeper, ctx: JobContext, settled: Sequence[Settled]) -> Sequence[Record | None]:
+    return keeper.settle(tx, ctx.job_id, ctx.attempt, settled)
+
+
+async def _no_step(_ctx: Any, _record: Record) -> Outcome:
+    raise NoStep
+
+
+class _Context:
+    """The StepContext of one step."""
+
+    def __init__(self, ctx: JobContext, options: Any, record: Record, step: str) -> None:
+        self._ctx = ctx
+        self._record = record
+        self._step = step
+        self.options = options
+
+    def keeper(self, kind: type[T]) -> T:
+        return self._ctx.keeper(kind)
+
+    def client(self, kind: type[T]) -> T:
+        return self._ctx.client(kind)
+
+    def borrow(self, spec: WorkerSpec) -> AbstractAsyncContextManager[Worker]:
+        return self._ctx.borrow(spec)
+
+    async def job(self, type: str, args: JsonValue | BaseModel) -> Job:
+        record = self._record
+        key = f"{record.id} {self._step} {record.status_at:%Y%m%d%H%M%S%f} {record.attempts}"
+        child = await self._ctx.spawn(type, args, key=key)
+        return await self._ctx.wait_for(child, keeps_slot=True)
+
+    async def log(self, level: LogLevel | str, message: object) -> None:
+        await self._ctx.log(level, f"{self._record.code}: {message}")

@@ -1,0 +1,168 @@
+"""What stills and footage have in common: a daemon that sees what is new, and has a job do the climbing."""
+
+import asyncio
+import math
+import os
+from typing import ClassVar
+
+from daemons.base import BaseDaemon
+from daemons.errors import DaemonError
+from daemons.folders.scan import DirectoryError
+from daemons.folders.watch import FolderWatch, Place
+from daemons.states import JobState, LogLevel
+from daemons.text import clean
+from daemons.values import Job
+from daemons.workflows.polling.climb import ClimbArgs, ClimbResult
+from daemons.workflows.polling.intake import Intake
+from daemons.workflows.polling.keeper import Column, RecordKeeper
+from daemons.workflows.polling.ladder import Ladder
+
+LINGER = 10.0
+"""Seconds the job stays after all is done: what is added meanwhile needs no new one."""
+LONGEST_WAIT = 900.0
+"""Seconds between two tries after climbs failed one after another."""
+
+
+class ClimbingDaemon(BaseDaemon):
+    """Has the records of its ladders climb. Extend it with the names of the ladders and the endings of their files."""
+
+    ladders: ClassVar[tuple[str, ...]]
+    """The first is the one that dropped files become records of."""
+    endings: ClassVar[frozenset[bytes]]
+
+    _failed_in_a_row = 0
+    _fault: DaemonError | None = None
+
+    async def run(self) -> None:
+        changed = asyncio.Event()
+
+        def wake() -> None:
+            changed.set()
+            self.wake()
+
+        with self._keeper.hearing(wake, self.ladders):
+            looking = asyncio.create_task(self._look_for_new(), name=f"{self.name} drop folder")
+            climbing = asyncio.create_task(self._have_them_climb(changed), name=f"{self.name} climbs")
+            try:
+                await asyncio.wait({looking, climbing}, return_when=asyncio.FIRST_COMPLETED)
+                for task in (looking, climbing):
+                    if task.done():
+                        task.result()
+            finally:
+                looking.cancel()
+                climbing.cancel()
+
+    # What is new.
+
+    async def _look_for_new(self) -> None:
+        heard = asyncio.Event()
+        async with FolderWatch(self._keeper.clock, heard.set) as watch:
+            looked_at: str | None = None
+            due = -math.inf
+            while self.is_running:
+                folder = self.options.drop_folder
+                if folder is None:
+                    await watch.follow(None)
+                    self._fault = None
+                    await self._keeper.clock.wait(heard, self.options.interval)
+                    heard.clear()
+                    continue
+                place = os.fsencode(folder)
+                intake = Intake(self._keeper, self._ladder(0), place, self.endings, self._keeper.clock)
+                await watch.follow(Place(place, recursive=True))
+                now = self._keeper.clock.monotonic()
+                paths = None if str(folder) != looked_at or now >= due else watch.take()
+                try:
+                    await intake.look(self._tell_nothing, paths)
+                except DirectoryError as error:
+                    # Whatever comes back in its place has to be looked through and watched anew.
+                    looked_at = None
+                    await watch.follow(None)
+                    if self._fault is None or self._fault.message != error.message:
+                        await self.report_error(error.error_code, f"{clean(str(folder), 200)}: {error.message}")
+                    self._fault = error
+                    self.wake()
+                    await self._keeper.clock.wait(heard, self.options.interval)
+                    continue
+                self._fault = None
+                if paths is None:
+                    looked_at = str(folder)
+                    due = now + max(self.options.interval, 20 * (self._keeper.clock.monotonic() - now))
+                watch.add(intake.young)
+                for skipped in intake.skipped:
+                    await self.report_error(
+                        skipped.error.error_code, f"{clean(str(skipped.path), 200)}: {skipped.error}"
+                    )
+                wait = min(intake.seconds_until_settled(), max(0.1, due - self._keeper.clock.monotonic()))
+                heard.clear()
+                await self._keeper.clock.wait(heard, wait)
+
+    async def _tell_nothing(self, found: int) -> None:
+        """Look at what changed without a word: the records tell."""
+
+    # Climbing.
+
+    async def _have_them_climb(self, changed: asyncio.Event) -> None:
+        while self.is_running:
+            changed.clear()
+            seconds = await self._keeper.seconds_until_due(self.ladders)
+            if seconds > 0:
+                pause = min(seconds, 60.0)
+                await self.sleep(pause, await self._sentence())
+                continue
+            job = await self.create_job("climb", self._order(), unique=self.name, on_stop="cancel")
+            await self.update_status("Climbing", job_id=job.id, job_type=job.type)
+            await self._judge(await self.wait_for(job))
+
+    def _order(self) -> ClimbArgs:
+        options = self.options
+        return ClimbArgs(
+            ladders=list(self.ladders),
+            options=options.model_dump(mode="json"),
+            linger=LINGER,
+            concurrency=options.concurrency,
+            chain_limit=options.chain_limit,
+            interval=options.interval,
+        )
+
+    async def _judge(self, job: Job) -> None:
+        if job.state == JobState.COMPLETED:
+            self._failed_in_a_row = 0
+            result = ClimbResult.model_validate(job.result)
+            await self.metric("steps", result.steps, "steps")
+            await self.metric("chained", result.chained, "steps")
+            await self.metric("failed", result.failed, "steps")
+            await self.metric("complete", result.complete, "records")
+            return
+        why = job.error.message if job.error else str(job.state)
+        await self.log(LogLevel.ERROR, f"The climb {job.state}: {why}")
+        seconds = min(LONGEST_WAIT, self.options.interval * 2**self._failed_in_a_row)
+        self._failed_in_a_row = min(self._failed_in_a_row + 1, 10)
+        await self.sleep(seconds, f"The climb {job.state}: {why} Trying again in {{seconds}} seconds")
+
+    async def _sentence(self) -> str:
+        """Say how all of them stand."""
+        if self._fault is not None:
+            return f"{self._fault.message} {self._fault.remedy or ''}".rstrip()
+        columns: list[Column] = []
+        for name in self.ladders:
+            columns += await self._keeper.board(name)
+        total = sum(column.total for column in columns)
+        if not total:
+            where = "the drop folder is empty" if self.options.drop_folder else "nothing is dropped or added yet"
+            return f"No records: {where}"
+        awaiting = {self._ladder(at).awaiting for at in range(len(self.ladders))}
+        waits = sum(column.total for column in columns if column.status in awaiting)
+        parked = sum(column.parked for column in columns)
+        complete = sum(column.complete for column in columns)
+        parts = [f"{complete:,} of {total:,} records are complete"]
+        parts += [f"{waits:,} await input"] if waits else []
+        parts += [f"{parked:,} are parked"] if parked else []
+        return ", ".join(parts)
+
+    def _ladder(self, at: int) -> Ladder:
+        return self._keeper.ladder(self.ladders[at])
+
+    @property
+    def _keeper(self) -> RecordKeeper:
+        return self.keeper(RecordKeeper)

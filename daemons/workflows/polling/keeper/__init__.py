@@ -1,0 +1,196 @@
+"""The only writer of records, and how they are read back."""
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from daemons.database.transaction import Transaction
+from daemons.errors import UnknownName
+from daemons.events import Event, ItemChanged
+from daemons.values import Page
+from daemons.workflow import KeeperTools
+from daemons.workflows.polling.keeper import lists, moving
+from daemons.workflows.polling.keeper.adding import add
+from daemons.workflows.polling.keeper.claiming import claim, due_of, next_due, take_back
+from daemons.workflows.polling.keeper.figures import StepFigures, figures
+from daemons.workflows.polling.keeper.lists import LIMIT_MOST, STATES, Column, RecordFilter
+from daemons.workflows.polling.keeper.moving import LOCK_SECONDS, NotThere, RecordLocked, StatusNotOnLadder
+from daemons.workflows.polling.keeper.rows import TOPIC, StaleRecord, UnknownRecord
+from daemons.workflows.polling.keeper.settling import Settled, release, settle
+from daemons.workflows.polling.ladder import Ladder
+from daemons.workflows.polling.ladders import LADDERS
+from daemons.workflows.polling.records import NewRecord, Reason, Record, Try
+
+__all__ = [
+    "LIMIT_MOST",
+    "LOCK_SECONDS",
+    "STATES",
+    "TOPIC",
+    "Column",
+    "Ladder",
+    "NewRecord",
+    "NotThere",
+    "Reason",
+    "Record",
+    "RecordFilter",
+    "RecordKeeper",
+    "RecordLocked",
+    "Settled",
+    "StaleRecord",
+    "StatusNotOnLadder",
+    "StepFigures",
+    "Try",
+    "UnknownRecord",
+]
+
+ADDED_AT_ONCE = 200
+
+
+class RecordKeeper:
+    """Reads records, and writes them for people and other systems; for steps, a job does by `claim` and `settle`."""
+
+    def __init__(self, tools: KeeperTools, ladders: Mapping[str, Ladder] = LADDERS) -> None:
+        self._database = tools.database
+        self._bus = tools.bus
+        self.clock = tools.clock
+        self.workers = tools.workers
+        self.folder: Path = tools.data_dir / "records"
+        """For files of records that are kept nowhere else, such as frames of a clip."""
+        self.ladders = dict(ladders)
+
+    def ladder(self, name: str) -> Ladder:
+        """Return a ladder. Raises UnknownName."""
+        if name not in self.ladders:
+            raise UnknownName(f"There is no ladder {name}. There are: {', '.join(sorted(self.ladders))}.")
+        return self.ladders[name]
+
+    @contextmanager
+    def hearing(self, wake: Callable[[], None], ladders: Collection[str]) -> Iterator[None]:
+        """Call `wake` whenever a record of these ladders was written to."""
+
+        def hear(event: Event) -> None:
+            if isinstance(event, ItemChanged) and event.topic == TOPIC and event.data["ladder"] in ladders:
+                wake()
+
+        with self._bus.listen(hear):
+            yield
+
+    # For people and other systems.
+
+    async def add(self, new: Sequence[NewRecord], *, by: str) -> Sequence[Record]:
+        """Return the record of each source, a new one or the one that is there. Raises Invalid, UnknownName."""
+        for one in new:
+            self.ladder(one.ladder)
+        made = []
+        for at in range(0, len(new), ADDED_AT_ONCE):
+            unit = partial(add, ladders=self.ladders, new=new[at : at + ADDED_AT_ONCE], by=by)
+            made += await self._database.write(unit)
+        return made
+
+    async def edit(self, record_id: str, fields: Mapping[str, Any], *, who: str, revision: int | None = None) -> Record:
+        """Store what a person wrote, see `moving.edit`."""
+        unit = partial(
+            moving.edit, ladders=self.ladders, record_id=record_id, fields=fields, who=who, revision=revision
+        )
+        return await self._database.write(unit)
+
+    async def move(
+        self, record_id: str, status: str, *, who: str, note: str | None = None, revision: int | None = None
+    ) -> Record:
+        """Put a record at a status, see `moving.move`."""
+        unit = partial(
+            moving.move, ladders=self.ladders, record_id=record_id, status=status, who=who, note=note, revision=revision
+        )
+        return await self._database.write(unit)
+
+    async def force_resume(self, record_id: str, *, who: str) -> Record:
+        """Have a record that waits for a person go on as it is. Raises as `move`, and Conflict where none waits."""
+        record = await self.get(record_id)
+        ladder = self.ladder(record.ladder)
+        if ladder.forced is None or record.status != ladder.awaiting:
+            raise NotThere(f"{record.code} does not wait for anybody: it is at {record.status}.")
+        return await self.move(record.id, ladder.forced, who=who, revision=record.revision)
+
+    async def skip(self, record_id: str, *, who: str) -> Record:
+        """Move a record on as if its step had been done. Raises as `move`, and Conflict where no step is left."""
+        record = await self.get(record_id)
+        step = self.ladder(record.ladder).next_step(record)
+        if step is None or step.to == record.status:
+            raise NotThere(f"{record.code} has no step that could be left out.")
+        note = f"{step.name} was left out."
+        return await self.move(record.id, step.to, who=who, note=note, revision=record.revision)
+
+    async def retry(self, record_id: str, *, who: str) -> Record:
+        """Have the step be tried now, see `moving.retry`."""
+        return await self._database.write(partial(moving.retry, record_id=record_id, who=who))
+
+    async def lock(self, record_id: str, *, who: str) -> Record:
+        """Make a record's form that person's for a while, see `moving.lock`."""
+        return await self._database.write(partial(moving.lock, record_id=record_id, who=who))
+
+    async def unlock(self, record_id: str, *, who: str) -> Record:
+        """Give a record's form back."""
+        return await self._database.write(partial(moving.unlock, record_id=record_id, who=who))
+
+    async def get(self, name: str, ladder: str | None = None) -> Record:
+        """Return the record of that id, or code. Raises UnknownRecord."""
+        return await lists.find(self._database, name, ladder)
+
+    async def list(self, chosen: RecordFilter, *, before: int | None = None, limit: int = 50) -> Page:
+        """Return the newest records that meet every condition; `next` is the number to go on before.
+
+        Raises UnknownName for a ladder or state that does not exist, Invalid for a limit out of range.
+        """
+        return await lists.page(self._database, self.ladders, chosen, before, limit)
+
+    async def board(self, ladder: str) -> Sequence[Column]:
+        """Return what stands at each status of a ladder. Raises UnknownName."""
+        return await lists.columns(self._database, self.ladder(ladder), self.clock.now())
+
+    async def oldest(self, ladder: str, status: str, limit: int = 50) -> Sequence[Record]:
+        """Return those that stand at a status longest."""
+        return await lists.oldest(self._database, ladder, status, limit)
+
+    async def story(self, record: Record) -> Sequence[Try]:
+        """Return the newest tries and moves of a record, newest first."""
+        return await lists.story(self._database, record.number)
+
+    async def figures(self, ladder: str, hours: float = 24) -> Sequence[StepFigures]:
+        """Return how each step of a ladder went of late. Raises UnknownName."""
+        since = self.clock.now() - timedelta(hours=hours)
+        return await figures(self._database, self.ladder(ladder), since)
+
+    async def unknown(self, ladder: str, sources: Sequence[str]) -> Sequence[str]:
+        """Return those of `sources` that there is no record of."""
+        return await lists.unknown(self._database, ladder, sources)
+
+    async def seconds_until_due(self, ladders: Collection[str]) -> float:
+        """Return in how many seconds the next step of a record is due: 0 where one is now, infinity where none is."""
+        row = await self._database.fetch_one(due_of(ladders))
+        due: datetime | None = row[0] if row else None
+        return math.inf if due is None else max(0.0, (due - self.clock.now()).total_seconds())
+
+    # For the job that has them climb: units of its own transactions.
+
+    def claim(
+        self, tx: Transaction, ladders: Collection[str], job_id: str, attempt: int, limit: int
+    ) -> tuple[Sequence[Record], datetime | None]:
+        """Return records that are held by this attempt now, and when the next one is due."""
+        taken = claim(tx, ladders, job_id, attempt, limit) if limit else []
+        return taken, next_due(tx, ladders)
+
+    def take_back(self, tx: Transaction) -> int:
+        """Free what is held by attempts that are over; return how many there were."""
+        return take_back(tx, self.ladders)
+
+    def settle(self, tx: Transaction, job_id: str, attempt: int, settled: Sequence[Settled]) -> Sequence[Record | None]:
+        """Store what steps came to, see `settling.settle`."""
+        return settle(tx, self.ladders, job_id, attempt, settled)
+
+    def release(self, tx: Transaction, records: Sequence[Record]) -> None:
+        """Give back what was taken in hand, nothing counted."""
+        release(tx, records)

@@ -1,0 +1,407 @@
+"""Records climb: each on its own, many steps in one go, in vain only so often, and never twice with one effect."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+
+from daemons.bus import Bus
+from daemons.database import Database
+from daemons.errors import Conflict, Permanent
+from daemons.ids import new_id
+from daemons.states import LogLevel
+from daemons.workflows.polling.climber import Climber
+from daemons.workflows.polling.keeper import NewRecord, Reason, Record, RecordFilter, RecordKeeper, RecordLocked
+from daemons.workflows.polling.keeper.moving import StatusNotOnLadder
+from daemons.workflows.polling.keeper.rows import StaleRecord
+from daemons.workflows.polling.ladder import Ladder, Outcome, Step, StepContext
+from tests.engine_deck import keeper_tools
+from tests.fake_clock import FakeClock
+
+NEW, FOUND, COPIED, ASKING, FORCED, TOP = "new", "found", "copied", "asking", "go on", "top"
+BOUND = 20.0
+
+
+class Broken(Permanent):
+    """The thing is broken for good."""
+
+    code = "ERR_BROKEN"
+
+
+class World:
+    """What the steps do, and how they are told to fail."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.effects: Counter[tuple[str, str]] = Counter()
+        self.fails: dict[str, list[BaseException]] = {}
+        self.gates: dict[str, asyncio.Event] = {}
+        self.order: list[str] = []
+        self.at_once = self.most_at_once = 0
+
+    async def find(self, ctx: StepContext, record: Record) -> Outcome:
+        return await self._do("find", record, Outcome({"size": 3}))
+
+    async def copy(self, ctx: StepContext, record: Record) -> Outcome:
+        return await self._do("copy", record, Outcome({"path": f"/library/{record.title}"}))
+
+    async def judge(self, ctx: StepContext, record: Record) -> Outcome:
+        if not record.fields.get("caption"):
+            reason = Reason("no_caption", "It has no caption.", "caption")
+            return await self._do("judge", record, Outcome(to=ASKING, reasons=[reason]))
+        return await self._do("judge", record, Outcome())
+
+    async def resume(self, ctx: StepContext, record: Record) -> Outcome:
+        return await self._do("resume", record, Outcome(note="A person had it go on."))
+
+    async def _do(self, name: str, record: Record, outcome: Outcome) -> Outcome:
+        self.order.append(f"{record.title}.{name}")
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            if gate := self.gates.get(name):
+                await gate.wait()
+            if self.fails.get(name):
+                raise self.fails[name].pop(0)
+            self.effects[name, record.code] += 1
+            return outcome
+        finally:
+            self.at_once -= 1
+            self._clock.leap(0.001)
+
+    def ladder(self) -> Ladder:
+        return Ladder(
+            "things",
+            "Things",
+            "TH",
+            steps=(
+                Step("find", self.find, (NEW,), FOUND),
+                Step("copy", self.copy, (FOUND,), COPIED, timeout=5),
+                Step("resume", self.resume, (FORCED,), TOP),
+                Step("judge", self.judge, (COPIED, ASKING), TOP),
+            ),
+            statuses=(NEW, FOUND, COPIED, ASKING, FORCED, TOP),
+            final=frozenset({TOP}),
+            awaiting=ASKING,
+            forced=FORCED,
+        )
+
+
+class Job:
+    """The JobContext of one climb, as far as climbing needs it."""
+
+    def __init__(self, database: Database) -> None:
+        self.job_id, self.attempt = new_id(), 1
+        self._database = database
+
+    async def write(self, unit: Any) -> Any:
+        return await self._database.write(unit)
+
+    async def progress(self, done: float, total: float | None = None, text: str | None = None) -> None:
+        self.text = text
+
+    async def log(self, level: LogLevel | str, message: object) -> None: ...
+
+
+@pytest.fixture
+def world(clock: FakeClock) -> World:
+    return World(clock)
+
+
+@pytest.fixture
+def keeper(database: Database, clock: FakeClock, bus: Bus, world: World) -> RecordKeeper:
+    return RecordKeeper(keeper_tools(database, clock, bus=bus), {"things": world.ladder()})
+
+
+@pytest.fixture
+def job(database: Database) -> Job:
+    return Job(database)
+
+
+def climber(job: Any, keeper: RecordKeeper, *, concurrency: int = 4, chain_limit: int = 5) -> Climber:
+    ladders = list(keeper.ladders.values())
+    return Climber(
+        job, keeper, ladders, None, keeper.clock, concurrency=concurrency, chain_limit=chain_limit, interval=10
+    )
+
+
+async def added(keeper: RecordKeeper, *titles: str, **fields: Any) -> Sequence[Record]:
+    new = [NewRecord("things", NEW, f"/drop/{title}", title, fields) for title in titles]
+    return await keeper.add(new, by="test")
+
+
+async def climbed(job: Job, keeper: RecordKeeper, **how: Any) -> Climber:
+    """Climb until nothing is due."""
+    running = climber(job, keeper, **how)
+    async with asyncio.timeout(BOUND):
+        await running.run(linger=0)
+    return running
+
+
+async def test_a_record_climbs_in_one_go_and_tells_its_story(keeper: RecordKeeper, job: Job, world: World) -> None:
+    await added(keeper, "one", caption="A dog")
+
+    done = await climbed(job, keeper)
+
+    record = await keeper.get("TH0001")
+    story = await keeper.story(record)
+    assert (record.status, record.is_complete, record.due_at, record.running_since) == (TOP, True, None, None)
+    assert record.fields == {"caption": "A dog", "size": 3, "path": "/library/one"}
+    assert record.provenance["path"]["by"] == "copy" and record.provenance["caption"]["by"] == "test"
+    assert [(one.step, one.old, one.new) for one in reversed(story)] == [
+        ("find", NEW, FOUND),
+        ("copy", FOUND, COPIED),
+        ("judge", COPIED, TOP),
+    ]
+    assert (done.tally.steps, done.tally.chained, done.tally.complete) == (3, 2, 1)
+    assert job.text == "3 steps, 1 complete"
+
+
+async def test_what_is_added_twice_is_one_record(keeper: RecordKeeper) -> None:
+    [first], [again] = await added(keeper, "one"), await added(keeper, "one")
+    [other] = await added(keeper, "two")
+
+    assert first == again
+    assert (first.code, other.code) == ("TH0001", "TH0002")
+
+
+async def test_a_person_is_asked_and_the_answer_goes_on_at_once(keeper: RecordKeeper, job: Job, world: World) -> None:
+    [record] = await added(keeper, "one")
+    await climbed(job, keeper)
+    waiting = await keeper.get(record.id)
+
+    edited = await keeper.edit(record.id, {"caption": "A cat"}, who="ana", revision=waiting.revision)
+    await climbed(job, keeper)
+
+    assert (waiting.status, waiting.due_at, waiting.reasons[0].field) == (ASKING, None, "caption")
+    assert edited.due_at is not None and edited.provenance["caption"]["by"] == "ana"
+    assert (await keeper.get(record.id)).is_complete
+    assert world.effects["find", "TH0001"] == world.effects["copy", "TH0001"] == 1
+
+
+async def test_a_forced_record_goes_on_as_it_is(keeper: RecordKeeper, job: Job) -> None:
+    [record] = await added(keeper, "one")
+    with pytest.raises(Conflict):
+        await keeper.force_resume(record.id, who="ana")
+    await climbed(job, keeper)
+
+    await keeper.force_resume(record.id, who="ana")
+    await climbed(job, keeper)
+
+    newest, moved, *_ = await keeper.story(await keeper.get(record.id))
+    assert (newest.step, newest.note) == ("resume", "A person had it go on.")
+    assert (moved.outcome, moved.by, moved.new) == ("moved", "ana", FORCED)
+
+
+async def test_a_failed_step_is_tried_again_later_and_parked_in_the_end(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    world.fails["copy"] = [OSError(f"no. {number}") for number in range(5)]
+    [record] = await added(keeper, "one", caption="A dog")
+    waits = []
+    for _ in range(5):
+        await climbed(job, keeper)
+        failed = await keeper.get(record.id)
+        waits.append((failed.due_at - clock.now()).total_seconds() if failed.due_at else None)
+        await clock.advance(waits[-1] or 0)
+
+    assert waits == [2, 4, 8, 16, None]
+    assert (failed.status, failed.attempts, failed.parked_at is not None) == (FOUND, 5, True)
+    assert failed.error is not None and "no. 4" in failed.error.message
+    assert [one.id for one in (await keeper.list(RecordFilter(state="parked"))).items] == [record.id]
+
+    await keeper.retry(record.id, who="ana")
+    await climbed(job, keeper)
+    assert (await keeper.get(record.id)).is_complete
+
+
+async def test_what_no_try_can_mend_is_parked_at_once(keeper: RecordKeeper, job: Job, world: World) -> None:
+    world.fails["find"] = [Broken()]
+    [record] = await added(keeper, "one")
+
+    done = await climbed(job, keeper)
+
+    parked = await keeper.get(record.id)
+    assert parked.error is not None and parked.error.code == "ERR_BROKEN"
+    assert parked.parked_at is not None and done.tally.parked == 1
+
+
+async def test_a_step_that_takes_too_long_is_broken_off(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    world.gates["copy"] = asyncio.Event()
+    [record] = await added(keeper, "one")
+    running = asyncio.create_task(climber(job, keeper).run(linger=0))
+    await clock.idle()
+    await clock.advance(5.0)
+    async with asyncio.timeout(BOUND):
+        await running
+
+    late = await keeper.get(record.id)
+    [newest, *_] = await keeper.story(late)
+    assert late.error is not None and late.error.code == "ERR_STEP_TIMED_OUT"
+    assert (newest.outcome, newest.seconds) == ("timed out", pytest.approx(5, abs=0.01))
+
+
+async def test_who_moves_a_record_meanwhile_wins(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    world.gates["copy"] = asyncio.Event()
+    [record] = await added(keeper, "one", caption="A dog")
+    running = asyncio.create_task(climber(job, keeper).run(linger=0))
+    await clock.idle()
+    in_hand = await keeper.get(record.id)
+    await keeper.move(record.id, ASKING, who="ana", note="Look at it first")
+    world.gates["copy"].set()
+    async with asyncio.timeout(BOUND):
+        await running
+
+    moved = await keeper.get(record.id)
+    outcomes = [(one.step, one.outcome) for one in await keeper.story(moved)]
+    assert in_hand.running_since is not None
+    assert (moved.status, moved.due_at, moved.fields.get("path")) == (ASKING, None, None)
+    assert outcomes == [("copy", "refused"), ("", "moved"), ("find", "done")]
+
+
+async def test_what_a_person_writes_meanwhile_stays(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    world.gates["copy"] = asyncio.Event()
+    [record] = await added(keeper, "one", caption="A dog")
+    running = asyncio.create_task(climber(job, keeper).run(linger=0))
+    await clock.idle()
+    clock.leap(1)
+    await keeper.edit(record.id, {"path": "mine", "caption": "A big dog"}, who="ana")
+    world.gates["copy"].set()
+    async with asyncio.timeout(BOUND):
+        await running
+
+    after = await keeper.get(record.id)
+    assert after.is_complete
+    assert (after.fields["path"], after.fields["caption"], after.fields["size"]) == ("mine", "A big dog", 3)
+
+
+async def test_what_a_dead_process_held_is_taken_back_at_once(
+    keeper: RecordKeeper, job: Job, database: Database, world: World
+) -> None:
+    [record] = await added(keeper, "one", caption="A dog")
+    await database.write(partial(keeper.claim, ladders=["things"], job_id=new_id(), attempt=1, limit=5))
+
+    await climbed(job, keeper)
+
+    after = await keeper.get(record.id)
+    assert after.is_complete
+    assert [one.outcome for one in await keeper.story(after)] == ["done", "done", "done", "lost"]
+
+
+async def test_a_polite_end_gives_back_what_is_in_hand(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    world.gates["copy"] = asyncio.Event()
+    [record] = await added(keeper, "one", caption="A dog")
+    running = asyncio.create_task(climber(job, keeper).run(linger=0))
+    await clock.idle()
+    running.cancel()
+    async with asyncio.timeout(BOUND):
+        await asyncio.gather(running, return_exceptions=True)
+
+    given_back = await keeper.get(record.id)
+    assert (given_back.status, given_back.attempts, given_back.running_since) == (FOUND, 0, None)
+    assert given_back.due_at == clock.now()
+
+
+async def test_no_more_steps_at_a_time_than_slots_and_nobody_starves(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    world.gates["find"] = asyncio.Event()
+    await added(keeper, *(f"{number:02}" for number in range(20)), caption="A dog")
+    running = asyncio.create_task(climber(job, keeper, concurrency=2, chain_limit=1).run(linger=0))
+    await clock.idle()
+    begun = list(world.order)
+    world.gates["find"].set()
+    async with asyncio.timeout(BOUND):
+        await running
+
+    assert begun == ["00.find", "01.find"]
+    assert world.most_at_once == 2
+    assert len(world.order) == 60
+    assert world.order.index("19.find") < world.order.index("00.judge")
+    assert [column.complete for column in await keeper.board("things")][-1] == 20
+
+
+async def test_an_edit_of_something_old_and_of_what_another_writes_is_refused(
+    keeper: RecordKeeper, clock: FakeClock
+) -> None:
+    [record] = await added(keeper, "one")
+    await keeper.lock(record.id, who="ana")
+    with pytest.raises(RecordLocked, match="ana is writing"):
+        await keeper.edit(record.id, {"caption": "Mine"}, who="ben")
+    await keeper.edit(record.id, {"caption": "A dog"}, who="ana")
+    with pytest.raises(StaleRecord):
+        await keeper.edit(record.id, {"caption": "Mine"}, who="ben", revision=record.revision)
+    with pytest.raises(StatusNotOnLadder):
+        await keeper.move(record.id, "nowhere", who="ben")
+
+    await keeper.lock(record.id, who="ana")
+    await clock.advance(121)
+    edited = await keeper.edit(record.id, {"caption": None}, who="ben")
+    assert "caption" not in edited.fields
+
+
+async def test_the_board_counts_what_stands_where(keeper: RecordKeeper, job: Job, world: World) -> None:
+    await added(keeper, "one", "two", "three")
+    await added(keeper, "four", caption="A dog")
+    await climbed(job, keeper)
+    await added(keeper, "five")
+
+    columns = {column.status: column for column in await keeper.board("things")}
+    figures = {one.step: one for one in await keeper.figures("things")}
+
+    assert {status: column.total for status, column in columns.items() if column.total} == {NEW: 1, ASKING: 3, TOP: 1}
+    assert columns[COPIED].left_last_hour == 4 and columns[TOP].complete == 1
+    assert (figures["judge"].done, figures["resume"].done, figures["find"].failed) == (4, 0, 0)
+
+
+async def test_a_parent_goes_on_when_all_its_children_are_complete(
+    database: Database, clock: FakeClock, bus: Bus
+) -> None:
+    gate = asyncio.Event()
+    waiting = []
+
+    async def split(ctx: StepContext, record: Record) -> Outcome:
+        frames = [NewRecord("frames", NEW, f"{record.source}#{at}", f"frame {at}") for at in range(3)]
+        return Outcome(children=frames)
+
+    async def look(ctx: StepContext, record: Record) -> Outcome:
+        await gate.wait()
+        return Outcome({"seen": True})
+
+    async def sum_up(ctx: StepContext, record: Record) -> Outcome:
+        waiting.append(record.title)
+        return Outcome({"summed": True})
+
+    clips = Ladder(
+        "clips",
+        "Clips",
+        "CL",
+        (Step("split", split, (NEW,), FOUND), Step("sum", sum_up, (FOUND,), TOP, needs_children=True)),
+        (NEW, FOUND, TOP),
+        frozenset({TOP}),
+    )
+    frames = Ladder("frames", "Frames", "FR", (Step("look", look, (NEW,), TOP),), (NEW, TOP), frozenset({TOP}))
+    keeper = RecordKeeper(keeper_tools(database, clock, bus=bus), {"clips": clips, "frames": frames})
+    [clip] = await keeper.add([NewRecord("clips", NEW, "/clip", "clip")], by="test")
+    running = asyncio.create_task(climber(Job(database), keeper).run(linger=0))
+    await clock.idle()
+    before = await keeper.get(clip.id)
+    gate.set()
+    async with asyncio.timeout(BOUND):
+        await running
+
+    assert (before.status, before.due_at, waiting) == (FOUND, None, ["clip"])
+    assert (await keeper.get(clip.id)).is_complete
+    children = (await keeper.list(RecordFilter(parent_id=clip.id))).items
+    assert [child.code for child in children] == ["FR0003", "FR0002", "FR0001"]
