@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from daemons.clients.errors import NotConfigured
+from daemons.clients.transcription import TranscriptionClient
 from daemons.clients.vision import VisionClient
 from daemons.clock import Clock
 from daemons.errors import UnknownName
@@ -16,6 +17,7 @@ C = TypeVar("C")
 
 MAKERS: Mapping[type[Any], Callable[[Settings, Clock], Any]] = {
     VisionClient: lambda settings, clock: VisionClient(settings.vision, clock),
+    TranscriptionClient: lambda settings, clock: TranscriptionClient(settings.transcription, clock),
 }
 
 
