@@ -5,7 +5,6 @@ connect ─▶ wait for the head ─▶ read bit by bit        each with its lim
 
 import asyncio
 import json
-import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from daemons.clients.causes import cause_of, reason_of, tls_words
 from daemons.clients.errors import BadAnswer, ServerAway, ServerRefuses
 from daemons.clock import Clock
 from daemons.settings import MASK
@@ -195,13 +195,13 @@ class HttpClient:
         try:
             yield
         except (httpx2.ConnectError, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError) as error:
-            if certificate := _cause(error, ssl.SSLError):
+            if certificate := cause_of(error, ssl.SSLError):
                 raise ServerRefuses(
-                    f"{self.name} at {self._where} cannot be trusted: {self.told(_of_tls(certificate))}.",
+                    f"{self.name} at {self._where} cannot be trusted: {self.told(tls_words(certificate))}.",
                     remedy=f"Mend its certificate, or correct {self._setting}: http:// or https://.",
                     code="ERR_SERVER_TLS",
                 ) from error
-            raise self._away(self.told(_reason(error))) from error
+            raise self._away(self.told(reason_of(error))) from error
         except httpx2.TransportError as error:
             raise BadAnswer(
                 f"{self.name} broke off: {self.told(str(error) or type(error).__name__)}",
@@ -255,24 +255,3 @@ def _forget(exchange: "asyncio.Future[Reply]") -> None:
     # What it ended with instead of its cancellation is nobody's any more, and nothing to log.
     if not exchange.cancelled():
         exchange.exception()
-
-
-def _cause(error: BaseException | None, kind: type[Any]) -> Any:
-    while error is not None and not isinstance(error, kind):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _reason(error: BaseException) -> str:
-    """Return the system's own word for it, which libraries wrap in vaguer ones."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, OSError) and inner.errno is not None:
-            return os.strerror(inner.errno) if inner.errno > 0 else inner.strerror or str(inner)
-        inner = inner.__cause__ or inner.__context__
-    return str(error)
-
-
-def _of_tls(error: ssl.SSLError) -> str:
-    words: str = getattr(error, "verify_message", "") or error.reason or str(error)
-    return words.replace("_", " ").lower()

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 from daemons.clients.errors import NotConfigured
 from daemons.clients.transcription import TranscriptionClient
 from daemons.clients.vision import VisionClient
+from daemons.clients.web_pages import WebPages
 from daemons.clock import Clock
 from daemons.errors import UnknownName
 from daemons.findings import Finding
@@ -18,6 +19,7 @@ C = TypeVar("C")
 MAKERS: Mapping[type[Any], Callable[[Settings, Clock], Any]] = {
     VisionClient: lambda settings, clock: VisionClient(settings.vision, clock),
     TranscriptionClient: lambda settings, clock: TranscriptionClient(settings.transcription, clock),
+    WebPages: lambda settings, clock: WebPages(settings.web_pages, clock),
 }
 
 
