@@ -6,7 +6,7 @@ connect ─▶ wait for the head ─▶ read bit by bit        each with its lim
 import asyncio
 import json
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,13 +65,24 @@ class Reply:
 class HttpClient:
     """Speaks to one server. Nothing is followed, retried or believed."""
 
-    def __init__(self, name: str, url: str, clock: Clock, *, setting: str, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        clock: Clock,
+        *,
+        setting: str,
+        secrets: Iterable[str] = (),
+        tls: Callable[[], ssl.SSLContext] | None = None,
+    ) -> None:
         self.name = name
         """What people call the server: the vision server."""
         self.url = url
         self._where = urlsplit(url).netloc
         self._clock = clock
         self._setting = setting
+        self._tls = tls
+        """Makes what servers are trusted by; None: the machine's certificates."""
         # The longest first: one may begin with another.
         self._secrets = sorted((secret for secret in secrets if secret), key=len, reverse=True)
         self._client: httpx2.AsyncClient | None = None
@@ -150,7 +161,9 @@ class HttpClient:
 
         if self._client is None:
             # Reading the machine's certificates holds the loop for a while; without TLS none is believed.
-            verify = self.url.startswith("https:") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            has_tls = self.url.startswith("https:")
+            trusted = self._tls() if has_tls and self._tls is not None else has_tls
+            verify = trusted or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             # Time is the clock's, of which `request` takes care. Redirects and proxies could lead secrets elsewhere.
             self._client = httpx2.AsyncClient(verify=verify, timeout=None, follow_redirects=False, trust_env=False)
         return self._client

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from daemons.clients.errors import NotConfigured
+from daemons.clients.filemaker import FileMakerClient
 from daemons.clients.transcription import TranscriptionClient
 from daemons.clients.vision import VisionClient
 from daemons.clients.web_pages import WebPages
@@ -18,6 +19,7 @@ C = TypeVar("C")
 
 MAKERS: Mapping[type[Any], Callable[[Settings, Clock], Any]] = {
     VisionClient: lambda settings, clock: VisionClient(settings.vision, clock),
+    FileMakerClient: lambda settings, clock: FileMakerClient(settings.filemaker, clock),
     TranscriptionClient: lambda settings, clock: TranscriptionClient(settings.transcription, clock),
     WebPages: lambda settings, clock: WebPages(settings.web_pages, clock),
 }

@@ -19,6 +19,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from daemons.errors import Fatal
 from daemons.settings.embeddings import EmbeddingsSettings
+from daemons.settings.filemaker import FileMakerSettings
 from daemons.settings.lists import as_list
 from daemons.settings.servers import Section
 from daemons.settings.transcription import TranscriptionSettings
@@ -120,6 +121,9 @@ class Settings(BaseSettings):
     )
     web_pages: WebPagesSettings = Field(
         default_factory=WebPagesSettings, description="How pages of the web are read, and which are not."
+    )
+    filemaker: FileMakerSettings = Field(
+        default_factory=FileMakerSettings, description="The FileMaker Server whose records climb."
     )
     thumbnails_megabytes: int = Field(
         2048, ge=1, description="Space for small copies of pictures; those not looked at for longest go first."
