@@ -31,6 +31,34 @@ class LadderOptions(DaemonOptions):
     )
 
 
+class FootageOptions(LadderOptions):
+    """Which clips, how many of their frames are looked at, and how they are described."""
+
+    false_start: float = Field(5.0, ge=0, le=3600, description="Seconds; a shorter clip is a false start, left alone.")
+    frame_seconds: float = Field(10.0, gt=0, le=3600, description="Seconds of a clip for which one frame is looked at.")
+    frames_least: int = Field(3, ge=1, le=200, description="Frames of a clip, however short it is.")
+    frames_most: int = Field(30, ge=1, le=200, description="Frames of a clip, however long it is.")
+    transcribe: bool = Field(
+        True, description="Whether what is said is written down, if a server for that is set (transcription.url)."
+    )
+    threshold: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Of the quality of what is known, what a clip needs to go on; below, a person is asked. 0: nobody.",
+    )
+    describer: Literal["basic", "vision", "local"] = Field(
+        "basic",
+        description="Of frames. basic: from the image itself, without a model. vision: a server of models, which then "
+        "sums up the clip too. local: a model here.",
+    )
+    model: str = Field("", max_length=255, description="The model's name, or a folder; empty: the usual one.")
+    prompt: str = Field(PROMPT, min_length=1, max_length=4000, description="What the model is asked about a frame.")
+    scrape: bool = Field(
+        True, description="Whether a record's URL is read; off: only what the file itself says counts."
+    )
+
+
 class StillsOptions(LadderOptions):
     """Which stills, and how they are described."""
 

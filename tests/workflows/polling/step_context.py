@@ -32,6 +32,7 @@ class Context:
         options: Any = None,
         *,
         clients: Mapping[type, Any] | None = None,
+        keepers: Mapping[type, Any] | None = None,
         job: Callable[[str, Any], Job] | None = None,
     ) -> None:
         self.options = options
@@ -39,10 +40,12 @@ class Context:
         self.jobs: list[tuple[str, Any]] = []
         self._workers = workers
         self._clients = clients or {}
+        self._keepers = keepers or {}
         self._job = job
 
     def keeper(self, kind: type[T]) -> T:
-        raise AssertionError(f"no keeper {kind.__name__}")
+        assert kind in self._keepers, f"no keeper {kind.__name__}"
+        return self._keepers[kind]
 
     def client(self, kind: type[T]) -> T:
         if kind not in self._clients:
