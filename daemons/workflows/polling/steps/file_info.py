@@ -4,7 +4,7 @@ import base64
 from datetime import UTC, datetime
 from functools import partial
 
-from daemons.folders.paths import wire_path
+from daemons.folders.paths import disk_path, wire_path
 from daemons.pictures.image_kinds import recognise
 from daemons.pictures.thumbnails import THUMBNAIL_WORKER, Size
 from daemons.text import clean
@@ -13,6 +13,7 @@ from daemons.workflows.polling.ladder import Outcome, StepContext
 from daemons.workflows.polling.records import Record
 from daemons.workflows.polling.steps.file_threads import GoOn, in_thread
 from daemons.workflows.polling.steps.files import (
+    FileGone,
     FileReplaced,
     FileUnfit,
     Stamp,
@@ -38,9 +39,8 @@ MEDIA_TYPES = {
 
 async def file_info(ctx: StepContext, record: Record) -> Outcome:
     """Read the facts of the file. Raises what `steps.files` names."""
-    path = file_of(record)
     # Before the hash, which takes long: what is no image is found out from its head.
-    kind, stamp = await in_thread(partial(_recognise, path))
+    path, kind, stamp = await in_thread(partial(_recognise, record))
     facts = await ask_worker(ctx, STILLS_WORKER, {"what": "facts", "path": wire_path(path)})
     sha256 = await in_thread(partial(_hash, path, stamp))
     thumbnail, note = await _small_copy(ctx, path, sha256)
@@ -54,6 +54,8 @@ async def file_info(ctx: StepContext, record: Record) -> Outcome:
         "modified_at": moment_of(stamp.mtime_ns),
         "thumbnail": sha256 if thumbnail else None,
     }
+    if path != file_of(record):
+        fields |= {"library_path": None, "copied_at": None}
     return Outcome(fields, note=note, thumbnail=thumbnail)
 
 
@@ -70,7 +72,20 @@ def moment_of(mtime_ns: int) -> str | None:
         return None
 
 
-def _recognise(path: bytes, go_on: GoOn) -> tuple[str, Stamp]:
+def _recognise(record: Record, go_on: GoOn) -> tuple[bytes, str, Stamp]:
+    """Return which file it is, by the name of its decoder, and as it is now."""
+    path = file_of(record)
+    try:
+        return path, *_kind_of(path)
+    except FileGone:
+        # Somebody has deleted the copy: then it is copied again.
+        source = disk_path(record.source)
+        if path == source:
+            raise
+        return source, *_kind_of(source)
+
+
+def _kind_of(path: bytes) -> tuple[str, Stamp]:
     with reading(path) as file:
         stamp = stamp_of(file)
         return recognise(file).name, stamp

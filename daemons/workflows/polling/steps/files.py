@@ -19,10 +19,13 @@ from daemons.errors import DaemonError, ErrorInfo, Permanent, Unavailable
 from daemons.folders.paths import disk_path
 from daemons.pictures.content import opened
 from daemons.pictures.image_errors import FileChanged, FileMissing, FileUnreadable, ImageError
+from daemons.workflows.polling.ladder import Outcome
 from daemons.workflows.polling.records import Record
 from daemons.workflows.polling.steps.file_threads import GoOn
 
 CHUNK = 1024 * 1024
+PENDING = "0 - Pending File Info"
+"""Where stills, footage and frames begin."""
 
 _AWAY = frozenset(
     {
@@ -63,7 +66,7 @@ class FileEmpty(ImageError):
 class FileReplaced(FileChanged):
     """The file is not the one whose facts were read: it was replaced or written to."""
 
-    remedy = "Send the record back to its first step once whatever writes the file has finished."
+    remedy = "Nothing: it is looked at again once whatever writes it has finished."
 
 
 class FileUnfit(Permanent):
@@ -95,6 +98,11 @@ def file_of(record: Record) -> bytes:
     """Return the file that is worked on: the copy in the library, or, while there is none, the source."""
     copy = record.fields.get("library_path")
     return disk_path(copy if isinstance(copy, str) and copy else record.source)
+
+
+def looked_at_again(error: FileReplaced) -> Outcome:
+    """Return what a step comes to that finds other bytes than those whose facts were read: they are read anew."""
+    return Outcome(to=PENDING, note=f"{error.message} Its facts are read again.")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from daemons.values import JsonValue
 from daemons.workflows.polling.ladder import Outcome, StepContext
 from daemons.workflows.polling.records import Record
 from daemons.workflows.polling.steps.file_threads import GoOn, in_thread
-from daemons.workflows.polling.steps.files import FileReplaced, file_of, reading, stamp_of
+from daemons.workflows.polling.steps.files import FileReplaced, file_of, looked_at_again, reading, stamp_of
 from daemons.workflows.polling.steps.workers import STILLS_WORKER, ask_worker
 
 STEP = "metadata"
@@ -32,9 +32,12 @@ NOTE_CHARACTERS = 1_000
 
 
 async def metadata(ctx: StepContext, record: Record) -> Outcome:
-    """Read the metadata of the file. Raises what `steps.files` names, FileReplaced among it."""
+    """Read the metadata of the file. Raises what `steps.files` names."""
     path = file_of(record)
-    await in_thread(partial(ensure_known, record, path))
+    try:
+        await in_thread(partial(ensure_known, record, path))
+    except FileReplaced as error:
+        return looked_at_again(error)
     found = await ask_worker(ctx, STILLS_WORKER, {"what": "metadata", "path": wire_path(path)})
     fields: dict[str, JsonValue] = {
         # Of an earlier look, what is not there any more goes.
