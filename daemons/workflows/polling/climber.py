@@ -8,7 +8,7 @@ is over; a few more records than there are slots are held, so that no slot waits
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -214,6 +214,7 @@ class Climber:
 
     async def _settle(self, batch: list[tuple[Settled, int]]) -> None:
         settled = [one for one, _ in batch]
+        await self._keep_pictures(settled)
         unit = partial(_settle, keeper=self._keeper, ctx=self._ctx, settled=settled)
         after = await self._ctx.write(unit)
         for (one, chained), record in zip(batch, after, strict=True):
@@ -224,6 +225,13 @@ class Climber:
                 self._take(record, chained + 1)
         self._something.set()
         await self._ctx.progress(self.tally.steps, None, self.summary())
+
+    async def _keep_pictures(self, settled: Sequence[Settled]) -> None:
+        """Keep small copies before the records name them; a record without its picture is a record all the same."""
+        for one in settled:
+            if one.outcome is not None and one.outcome.thumbnail is not None:
+                with suppress(OSError):
+                    await self._keeper.pictures.keep(one.outcome.fields.get("thumbnail"), one.outcome.thumbnail)
 
     def _count(self, one: Settled, record: Record | None) -> None:
         tally = self.tally

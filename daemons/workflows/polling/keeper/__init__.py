@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from daemons.database.transaction import Transaction
 from daemons.errors import UnknownName
@@ -15,12 +16,14 @@ from daemons.values import Page
 from daemons.workflow import KeeperTools
 from daemons.workflows.polling.keeper import lists, moving
 from daemons.workflows.polling.keeper.adding import add
+from daemons.workflows.polling.keeper.awaiting import Awaiting
 from daemons.workflows.polling.keeper.claiming import claim, due_of, next_due, take_back
 from daemons.workflows.polling.keeper.figures import StepFigures, figures
 from daemons.workflows.polling.keeper.lists import LIMIT_MOST, STATES, Column, RecordFilter
 from daemons.workflows.polling.keeper.moving import LOCK_SECONDS, NotThere, RecordLocked, StatusNotOnLadder
 from daemons.workflows.polling.keeper.rows import TOPIC, StaleRecord, UnknownRecord
 from daemons.workflows.polling.keeper.settling import Settled, release, settle
+from daemons.workflows.polling.keeper.small_copies import NoSmallCopy, SmallCopies
 from daemons.workflows.polling.ladder import Ladder
 from daemons.workflows.polling.ladders import LADDERS
 from daemons.workflows.polling.records import NewRecord, Reason, Record, Try
@@ -33,6 +36,7 @@ __all__ = [
     "Column",
     "Ladder",
     "NewRecord",
+    "NoSmallCopy",
     "NotThere",
     "Reason",
     "Record",
@@ -61,6 +65,20 @@ class RecordKeeper:
         self.folder: Path = tools.data_dir / "records"
         """For files of records that are kept nowhere else, such as frames of a clip."""
         self.ladders = dict(ladders)
+        self.pictures = SmallCopies(self.folder / "thumbnails")
+        self.awaiting = Awaiting(self.ladders)
+        """How many records wait for a person, while the keeper is open: `len(keeper.awaiting)`."""
+        self._open = ExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._open.enter_context(self._bus.listen(self.awaiting.hear))
+        await self.awaiting.read(self._database)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
 
     def ladder(self, name: str) -> Ladder:
         """Return a ladder. Raises UnknownName."""

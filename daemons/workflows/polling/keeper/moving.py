@@ -155,7 +155,7 @@ def _find(tx: Transaction, record_id: str, who: str, revision: int | None) -> Re
         raise unknown_record(record_id)
     record = record_of(row)
     if revision is not None and revision != record.revision:
-        raise StaleRecord(f"{record.code} was changed meanwhile.")
+        raise StaleRecord(record.code, revision, record.revision)
     is_locked = record.edited_until is not None and record.edited_until > tx.now
     if is_locked and record.edited_by != clean(who, 100):
         raise RecordLocked(f"{record.edited_by} is writing into {record.code}.", remedy="Wait for a minute or two.")

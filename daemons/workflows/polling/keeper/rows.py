@@ -58,6 +58,11 @@ class StaleRecord(Conflict):
     code = "ERR_STALE_RECORD"
     remedy = "Look at the record as it is now, and save again."
 
+    def __init__(self, code: str, expected: int, actual: int) -> None:
+        super().__init__(f"The change was made on revision {expected}, but {code} is at revision {actual}.")
+        self.expected = expected
+        self.actual = actual
+
 
 def unknown_record(name: str) -> UnknownRecord:
     """Return the refusal that names what there is not."""
