@@ -8,6 +8,7 @@ the URL itself ─▶ robots.txt ─▶ our turn at this host ─▶ its address
 import asyncio
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -57,6 +58,7 @@ class Page:
     charset: str | None  #: as the site names it
     body: bytes
     redirects: int
+    read_at: datetime
 
 
 class _Budget:
@@ -138,7 +140,7 @@ class WebPages:
             if not answer.body.strip():
                 raise PageMissing(f"{address.host} answers with nothing.")
             kind, charset = text_type(answer)
-            return Page(address.url, kind, charset, answer.body, redirects)
+            return Page(address.url, kind, charset, answer.body, redirects, self._clock.now())
         self._check_status(address, answer)
         raise PageMissing(f"{address.host} answers {answer.status} for this page.")
 

@@ -73,7 +73,7 @@ async def test_a_page_is_read() -> None:
 
         page = await bench.read("http://site.test/page?a=1#part")
 
-        assert page == Page("http://site.test/page?a=1", "text/html", "utf-8", HTML.encode(), 0)
+        assert page == Page("http://site.test/page?a=1", "text/html", "utf-8", HTML.encode(), 0, bench.clock.now())
         (visit,) = bench.internet.visits
         assert visit.headers["user-agent"] == "Daemondeck" and "cookie" not in visit.headers
         assert bench.internet.dialled == [(PUBLIC, 80)]
