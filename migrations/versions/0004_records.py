@@ -40,7 +40,8 @@ def upgrade() -> None:
         sa.Column("running_since", MOMENT, nullable=True),
         sa.Column("remote_id", sa.String(100), nullable=True),
         sa.Column("remote_revision", sa.String(100), nullable=True),
-        sa.Column("unsent", sa.JSON(), nullable=True),
+        sa.Column("remote_seen", sa.JSON(), nullable=True),
+        sa.Column("remote_synced", sa.Integer(), nullable=True),
         sa.Column("edited_by", sa.String(100), nullable=True),
         sa.Column("edited_until", MOMENT, nullable=True),
         sa.Column("status_at", MOMENT, nullable=False),
@@ -56,6 +57,7 @@ def upgrade() -> None:
     for name, columns, condition, is_unique in (
         ("ix_records_due", ["ladder", "due_at", "number"], "due_at IS NOT NULL", False),
         ("ix_records_held", ["held_by"], "held_by IS NOT NULL", False),
+        ("ix_records_unsent", ["ladder", "number"], "remote_revision IS NOT NULL AND remote_synced < revision", False),
         ("uq_records_ladder_remote_id", ["ladder", "remote_id"], "remote_id IS NOT NULL", True),
     ):
         where = sa.text(condition)

@@ -11,6 +11,7 @@ from daemons.models import Base, Serial
 _IS_DUE = text("due_at IS NOT NULL")
 _IS_HELD = text("held_by IS NOT NULL")
 _IS_REMOTE = text("remote_id IS NOT NULL")
+_IS_UNSENT = text("remote_revision IS NOT NULL AND remote_synced < revision")
 
 
 class RecordTable(Base):
@@ -46,11 +47,12 @@ class RecordTable(Base):
     fence: Mapped[int] = mapped_column(server_default="0")
     running_since: Mapped[datetime | None]
 
-    # Of a record that also lives in another system.
+    # Of a record that also lives in another system. Without a revision it was deleted there.
     remote_id: Mapped[str | None] = mapped_column(String(100))
     remote_revision: Mapped[str | None] = mapped_column(String(100))
-    # What the other system does not have yet, field by field; None: nothing.
-    unsent: Mapped[dict[str, Any] | None]
+    # What that system had when both were last the same, and what is being written there; and our revision that it has.
+    remote_seen: Mapped[dict[str, Any] | None]
+    remote_synced: Mapped[int | None]
 
     # Who is writing into its form, and until when nobody else may.
     edited_by: Mapped[str | None] = mapped_column(String(100))
@@ -67,6 +69,7 @@ class RecordTable(Base):
         Index("ix_records_held", "held_by", sqlite_where=_IS_HELD, postgresql_where=_IS_HELD),
         Index("ix_records_board", "ladder", "status", "parked_at", "status_at", "number"),
         Index("ix_records_parent_id", "parent_id", "is_complete"),
+        Index("ix_records_unsent", "ladder", "number", sqlite_where=_IS_UNSENT, postgresql_where=_IS_UNSENT),
         Index(
             "uq_records_ladder_remote_id",
             "ladder",
