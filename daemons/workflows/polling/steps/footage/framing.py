@@ -1,0 +1,57 @@
+"""Takes frames out of a clip, evenly, and makes a record of each, which climbs a ladder of its own."""
+
+from daemons.folders.paths import wire_path
+from daemons.workflows.polling.film.errors import FootageError
+from daemons.workflows.polling.ladder import Outcome, StepContext
+from daemons.workflows.polling.records import NewRecord, Record
+from daemons.workflows.polling.steps.files import file_of
+from daemons.workflows.polling.steps.footage.asking import ask_about_film, look_at
+from daemons.workflows.polling.steps.footage.frame_files import folder_of, frame_path, sweep, wired
+from daemons.workflows.polling.steps.footage.moments import Stretch, moment, stretches
+
+FRAMES = "frames"
+FIRST_STATUS = "0 - Pending File Info"
+FRAME_EDGE = 1280
+"""The longest edge of a frame in pixels: models look at less."""
+
+
+async def framing(ctx: StepContext, record: Record) -> Outcome:
+    """Write the frames, and hand over a record for each that could be. Raises FootageError where none could."""
+    path, folder, options = file_of(record), folder_of(ctx, record.id), ctx.options
+    await look_at(path)
+    await sweep(folder)
+    duration = record.fields.get("duration")
+    parts = stretches(duration, options.frame_seconds, options.frames_least, options.frames_most)
+    wanted = [{"seconds": part.at, "to": wired(frame_path(folder, part.at))} for part in parts]
+    request = {"do": "frames", "path": wire_path(path), "frames": wanted, "edge": FRAME_EDGE}
+    found = await ask_about_film(ctx, request)
+    taken = [(part, one) for part, one in zip(parts, found, strict=True) if "error" not in one]
+    lost = [one["error"] for one in found if "error" in one]
+    if not taken:
+        raise FootageError(lost[0]["message"], remedy=lost[0]["remedy"], code=lost[0]["code"])
+    children = [_frame(record, wire_path(path), part, one["to"]) for part, one in taken]
+    note = f"{len(taken)} frames were taken."
+    if lost:
+        note += f" {len(lost)} could not be: {lost[0]['message']}"
+    return Outcome({"frames": len(taken)}, note=note, children=children)
+
+
+def source_of(clip: str, seconds: float) -> str:
+    """Return the source of a frame, after the media fragments of the web."""
+    return f"{clip}#t={round(seconds, 3)}"
+
+
+def _frame(record: Record, clip: str, part: Stretch, to: str) -> NewRecord:
+    name = record.title or record.fields.get("file_name") or record.code
+    fields = {
+        "library_path": to,
+        "clip": clip,
+        "clip_code": record.code,
+        "at": part.at,
+        "begin": part.begin,
+        # An open end is one that JSON knows no number for.
+        "end": part.end if part.end < 1e9 else None,
+        "has_audio": bool(record.fields.get("has_audio")),
+    }
+    title = f"{name} at {moment(part.at)}"
+    return NewRecord(FRAMES, FIRST_STATUS, source_of(record.source, part.at), title, fields)
