@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from daemons.clients.embeddings import EmbeddingsClient
 from daemons.clients.errors import NotConfigured
 from daemons.clients.filemaker import FileMakerClient
 from daemons.clients.transcription import TranscriptionClient
@@ -21,6 +22,7 @@ MAKERS: Mapping[type[Any], Callable[[Settings, Clock], Any]] = {
     VisionClient: lambda settings, clock: VisionClient(settings.vision, clock),
     FileMakerClient: lambda settings, clock: FileMakerClient(settings.filemaker, clock),
     TranscriptionClient: lambda settings, clock: TranscriptionClient(settings.transcription, clock),
+    EmbeddingsClient: lambda settings, clock: EmbeddingsClient(settings.embeddings, clock),
     WebPages: lambda settings, clock: WebPages(settings.web_pages, clock),
 }
 
