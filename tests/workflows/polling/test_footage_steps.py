@@ -19,6 +19,7 @@ from daemons.workflows.polling.keeper import RecordKeeper
 from daemons.workflows.polling.ladder import Outcome
 from daemons.workflows.polling.options import FootageOptions
 from daemons.workflows.polling.records import NewRecord, Record
+from daemons.workflows.polling.steps.files import file_of
 from daemons.workflows.polling.steps.footage.extracting import extracting
 from daemons.workflows.polling.steps.footage.framing import framing
 from daemons.workflows.polling.steps.footage.moments import moment, spoken, stretches
@@ -69,6 +70,12 @@ async def code_of(step: Any, ctx: Context, record: Record) -> tuple[str, bool]:
         await step(ctx, record)
     assert failed.value.remedy
     return failed.value.error_code, isinstance(failed.value, Permanent)
+
+
+def rewritten(clip: Record, data: bytes) -> Record:
+    """Return the record of a clip whose file holds only this, and is known to."""
+    Path(os.fsdecode(file_of(clip))).write_bytes(data)
+    return replace(clip, fields={**clip.fields, "size": len(data)})
 
 
 # The clip's facts.
@@ -139,6 +146,28 @@ async def test_a_clip_is_shown_by_a_picture_that_is_not_blank(ctx: Context, tmp_
         assert image.convert("L").getextrema()[1] > 60
 
 
+async def test_the_library_has_the_clip_first(ctx: Context, clip: bytes, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    ctx.options = FootageOptions(library=library)
+    found = await probed(ctx, clip)
+
+    outcome = await thumbnails(ctx, found)
+
+    assert outcome.fields["library_path"] == str(library / "pier.mov")
+    assert file_of(after(found, outcome, "thumbnails")) == os.fsencode(library / "pier.mov")
+    assert (library / "pier.mov").read_bytes() == Path(os.fsdecode(clip)).read_bytes()
+
+
+async def test_a_clip_that_was_replaced_is_looked_at_again(ctx: Context, tmp_path: Path) -> None:
+    found = await probed(ctx, filmed(tmp_path / "a.mov"))
+    filmed(tmp_path / "a.mov", 7)
+
+    outcomes = [await thumbnails(ctx, found), await framing(ctx, found)]
+
+    assert [outcome.to for outcome in outcomes] == ["0 - Pending File Info"] * 2
+
+
 async def test_a_film_that_is_black_throughout_has_a_picture_all_the_same(ctx: Context, tmp_path: Path) -> None:
     black = filmed(tmp_path / "a.mov", look=lambda second, width, height: Image.new("RGB", (width, height)))
 
@@ -172,7 +201,7 @@ async def test_of_a_clip_that_is_cut_off_the_frames_that_are_there_are_taken(ctx
     whole = filmed(tmp_path / "a.mov", options={"movflags": "faststart"}, size=(320, 240), sound=None)
     data = Path(os.fsdecode(whole)).read_bytes()
     found = await probed(ctx, whole)
-    Path(os.fsdecode(whole)).write_bytes(data[: len(data) * 6 // 10])
+    found = rewritten(found, data[: len(data) * 6 // 10])
 
     outcome = await framing(ctx, found)
 
@@ -184,7 +213,7 @@ async def test_without_any_frame_the_clip_is_to_be_copied_again(ctx: Context, tm
     whole = filmed(tmp_path / "a.mov", options={"movflags": "faststart"}, size=(320, 240), sound=None)
     data = Path(os.fsdecode(whole)).read_bytes()
     found = await probed(ctx, whole)
-    Path(os.fsdecode(whole)).write_bytes(data[: data.index(b"mdat") + 8])
+    found = rewritten(found, data[: data.index(b"mdat") + 8])
 
     assert await code_of(framing, ctx, found) == ("ERR_FOOTAGE_TRUNCATED", True)
     assert await code_of(thumbnails, ctx, found) == ("ERR_FOOTAGE_DAMAGED", True)

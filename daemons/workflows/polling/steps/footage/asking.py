@@ -9,12 +9,15 @@ from daemons.workflows.polling.film.errors import HOPELESS, FootageError
 from daemons.workflows.polling.footage_worker import FOOTAGE_WORKER
 from daemons.workflows.polling.ladder import StepContext
 from daemons.workflows.polling.steps.file_threads import GoOn, in_thread
-from daemons.workflows.polling.steps.files import FileTrouble, Stamp, reading, stamp_of
+from daemons.workflows.polling.steps.files import FileReplaced, FileTrouble, Stamp, reading, stamp_of
 
 
-async def look_at(path: bytes) -> Stamp:
-    """Return which file is at `path`. Raises what `steps.files` names: is it the file or the disk?"""
-    return await in_thread(partial(_look, path))
+async def look_at(path: bytes, size: int | None = None) -> Stamp:
+    """Return which file is at `path`. Raises what `steps.files` names, FileReplaced where it has another `size`."""
+    stamp = await in_thread(partial(_look, path))
+    if size is not None and stamp.size != size:
+        raise FileReplaced
+    return stamp
 
 
 async def ask_about_film(ctx: StepContext, request: dict[str, Any]) -> list[Any]:

@@ -4,7 +4,7 @@ from daemons.folders.paths import wire_path
 from daemons.workflows.polling.film.errors import FootageError
 from daemons.workflows.polling.ladder import Outcome, StepContext
 from daemons.workflows.polling.records import NewRecord, Record
-from daemons.workflows.polling.steps.files import file_of
+from daemons.workflows.polling.steps.files import FileReplaced, file_of, looked_at_again
 from daemons.workflows.polling.steps.footage.asking import ask_about_film, look_at
 from daemons.workflows.polling.steps.footage.frame_files import folder_of, frame_path, sweep, wired
 from daemons.workflows.polling.steps.footage.moments import Stretch, moment, stretches
@@ -18,7 +18,10 @@ FRAME_EDGE = 1280
 async def framing(ctx: StepContext, record: Record) -> Outcome:
     """Write the frames, and hand over a record for each that could be. Raises FootageError where none could."""
     path, folder, options = file_of(record), folder_of(ctx, record.id), ctx.options
-    await look_at(path)
+    try:
+        await look_at(path, record.fields.get("size"))
+    except FileReplaced as error:
+        return looked_at_again(error)
     await sweep(folder)
     duration = record.fields.get("duration")
     parts = stretches(duration, options.frame_seconds, options.frames_least, options.frames_most)

@@ -2,16 +2,19 @@
 
 import base64
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from daemons.folders.paths import disk_path, wire_path
 from daemons.pictures.thumbnails import THUMBNAIL_WORKER, Size
+from daemons.values import JsonValue
 from daemons.workflows.polling.film.errors import FootageDamaged
 from daemons.workflows.polling.ladder import Outcome, StepContext
 from daemons.workflows.polling.records import Record
+from daemons.workflows.polling.steps.copying import copy
 from daemons.workflows.polling.steps.file_threads import GoOn, in_thread
-from daemons.workflows.polling.steps.files import file_of
+from daemons.workflows.polling.steps.files import FileReplaced, file_of, looked_at_again
 from daemons.workflows.polling.steps.footage.asking import ask_about_film, look_at
 from daemons.workflows.polling.steps.footage.frame_files import folder_of, remove, wired
 from daemons.workflows.polling.steps.workers import ask_worker
@@ -24,9 +27,16 @@ POSTER_EDGE = 1280
 
 
 async def thumbnails(ctx: StepContext, record: Record) -> Outcome:
-    """Keep one picture of the clip, and hand over a small copy of it."""
+    """Keep one picture of the clip, and hand over a small copy of it. If there is a library, it has the clip first."""
+    copied = await copy(ctx, record)
+    if copied.to is not None:
+        return copied
+    record = replace(record, fields={**record.fields, **copied.fields})
     path, folder = file_of(record), folder_of(ctx, record.id)
-    await look_at(path)
+    try:
+        await look_at(path, record.fields.get("size"))
+    except FileReplaced as error:
+        return looked_at_again(error)
     duration = record.fields.get("duration") or 0.0
     files = [folder / f"poster-{number}.jpg" for number, _ in enumerate(SHARES)]
     wanted = [
@@ -42,8 +52,10 @@ async def thumbnails(ctx: StepContext, record: Record) -> Outcome:
     await remove(files)
     small = {"path": wired(poster), "sha256": best["sha256"], "edge": Size.THUMBNAIL.value}
     result = await ask_worker(ctx, THUMBNAIL_WORKER, small)
-    fields = {"thumbnail": best["sha256"], "poster": wired(poster)}
-    return Outcome(fields, thumbnail=base64.b64decode(result["webp"]))
+    fields: dict[str, JsonValue] = {**copied.fields, "thumbnail": best["sha256"], "poster": wired(poster)}
+    return Outcome(
+        fields, note=copied.note if ctx.options.library else None, thumbnail=base64.b64decode(result["webp"])
+    )
 
 
 def _put(file: Path, place: Path, go_on: GoOn) -> None:
