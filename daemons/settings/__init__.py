@@ -30,7 +30,7 @@ PREFIX = "DAEMONDECK_"
 MASK = "••••"
 SECRET_NAME = re.compile(r"pass(word|wd|phrase)|token|secret|api[-_]?key|authorization|cookie", re.IGNORECASE)
 """What an option or a field is called whose value nobody may see."""
-LANES: Mapping[str, int] = {"default": 30, "io": 8, "cpu": 1, "describe": 1, "climb": 8}
+LANES: Mapping[str, int] = {"default": 30, "io": 8, "cpu": 1, "describe": 1, "describe_image": 4, "climb": 8}
 """Jobs that run at once in each lane, unless the settings say otherwise."""
 
 _NOT_FIELDS = frozenset({"config", "server", "kill_at"})

@@ -15,6 +15,7 @@ def __getattr__(name: str) -> Workflow:
     if name != "workflow":
         raise AttributeError(name)
     from daemons.workflows.describe.describe_batch import describe_batch
+    from daemons.workflows.describe.describe_image import describe_image
     from daemons.workflows.describe.describe_images import DescribeImages
     from daemons.workflows.describe.keeper import DescriptionKeeper
     from daemons.workflows.describe.tables import DescriptionTable, DescriptionVersionTable
@@ -23,7 +24,7 @@ def __getattr__(name: str) -> Workflow:
     return Workflow(
         "describe",
         daemons=[DescribeImages],
-        jobs=[describe_batch, write_sidecars],
+        jobs=[describe_batch, describe_image, write_sidecars],
         tables=[DescriptionTable, DescriptionVersionTable],
         keeper=DescriptionKeeper,
     )

@@ -95,6 +95,8 @@ class DescriptionKeeper:
         self.facets = FacetCounts(tools.database, tools.clock)
         self.pictures = Pictures(tools)
         self._similar = SimilarImages(tools.database, tools.clock)
+        self.local_model = asyncio.Lock()
+        """Held by the job of a single image that a model on this machine looks at."""
 
     async def __aenter__(self) -> Self:
         await self.pictures.__aenter__()
