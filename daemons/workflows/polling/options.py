@@ -79,6 +79,11 @@ class StillsOptions(LadderOptions):
         description="What records are compared by. hashing: their words, without a model. server: embeddings of a "
         "server of models. local: a model here (extra `embeddings`).",
     )
+    embedding_model: str = Field(
+        "",
+        max_length=200,
+        description="The model of the embedder local: a name on the hub, or a folder; empty: the usual one.",
+    )
     scrape: bool = Field(
         True, description="Whether a record's URL is read; off: only what the file itself says counts."
     )
