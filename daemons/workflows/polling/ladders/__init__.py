@@ -3,5 +3,6 @@
 from collections.abc import Mapping
 
 from daemons.workflows.polling.ladder import Ladder
+from daemons.workflows.polling.ladders.stills import STILLS
 
-LADDERS: Mapping[str, Ladder] = {}
+LADDERS: Mapping[str, Ladder] = {ladder.name: ladder for ladder in (STILLS,)}

@@ -3,13 +3,13 @@
 from functools import partial
 from pathlib import Path
 
-from daemons.folders.paths import disk_path, wire_path
+from daemons.folders.paths import wire_path
 from daemons.values import JsonValue
 from daemons.workflows.polling.ladder import Outcome, StepContext
 from daemons.workflows.polling.library import Copied, copy_into, holds
 from daemons.workflows.polling.records import Record
 from daemons.workflows.polling.steps.file_threads import GoOn, in_thread
-from daemons.workflows.polling.steps.files import FileReplaced, file_of, looked_at_again
+from daemons.workflows.polling.steps.files import FileReplaced, file_of, looked_at_again, source_of
 
 
 async def copy(ctx: StepContext, record: Record) -> Outcome:
@@ -32,8 +32,8 @@ async def copy(ctx: StepContext, record: Record) -> Outcome:
 def _copy(library: Path, record: Record, go_on: GoOn) -> Copied:
     sha256, path = record.fields.get("sha256"), file_of(record)
     if not isinstance(sha256, str):
-        return copy_into(library, disk_path(record.source), None, go_on)
+        return copy_into(library, source_of(record), None, go_on)
     # Before the source is looked for, which may have been moved away since.
     if record.fields.get("library_path") and holds(library, path, sha256, go_on):
         return Copied(path, sha256, is_new=False)
-    return copy_into(library, disk_path(record.source), sha256, go_on)
+    return copy_into(library, source_of(record), sha256, go_on)

@@ -26,6 +26,8 @@ _KNOWN = {
     "url_text": "From the web page",
 }
 _EACH_CHARACTERS = 400
+_TO_COMPARE: dict[str, JsonValue] = {"embedding": None, "embedding_dimensions": None}
+"""What was made of an earlier description is made again."""
 _MAY_PASS = (
     "ERR_BAD_ANSWER",
     "ERR_FILE_",
@@ -55,7 +57,7 @@ class DescriberSaidNothing(Permanent):
 async def describe(ctx: StepContext, record: Record) -> Outcome:
     """Have the image described. Raises DescriberAway, DescriberSaidNothing, or JobFailed with what is wrong."""
     if is_a_persons(record):
-        return Outcome(note="It has a description that a person wrote.")
+        return Outcome(_TO_COMPARE, note="It has a description that a person wrote.")
     prompt = prompt_for(record, ctx.options.prompt)
     asked: dict[str, JsonValue] = {
         "path": wire_path(file_of(record)),
@@ -74,6 +76,7 @@ async def describe(ctx: StepContext, record: Record) -> Outcome:
     if not text:
         raise DescriberSaidNothing
     fields: dict[str, JsonValue] = {
+        **_TO_COMPARE,
         "description": text,
         "describer": said.get("describer") or ctx.options.describer,
         "model": said.get("model"),

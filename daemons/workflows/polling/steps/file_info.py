@@ -4,7 +4,7 @@ import base64
 from datetime import UTC, datetime
 from functools import partial
 
-from daemons.folders.paths import disk_path, wire_path
+from daemons.folders.paths import wire_path
 from daemons.pictures.image_kinds import recognise
 from daemons.pictures.thumbnails import THUMBNAIL_WORKER, Size
 from daemons.text import clean
@@ -21,6 +21,7 @@ from daemons.workflows.polling.steps.files import (
     file_of,
     reading,
     sha256_of,
+    source_of,
     stamp_of,
 )
 from daemons.workflows.polling.steps.workers import STILLS_WORKER, ask_worker
@@ -79,7 +80,7 @@ def _recognise(record: Record, go_on: GoOn) -> tuple[bytes, str, Stamp]:
         return path, *_kind_of(path)
     except FileGone:
         # Somebody has deleted the copy: then it is copied again.
-        source = disk_path(record.source)
+        source = source_of(record)
         if path == source:
             raise
         return source, *_kind_of(source)

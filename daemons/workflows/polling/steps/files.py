@@ -95,12 +95,18 @@ class Stamp(NamedTuple):
 
 
 def file_of(record: Record) -> bytes:
-    """Return the file that is worked on: the copy in the library; while there is none, the source.
+    """Return the file that is worked on: the copy in the library; while there is none, the source's."""
+    copy = record.fields.get("library_path")
+    return disk_path(copy) if isinstance(copy, str) and copy else source_of(record)
+
+
+def source_of(record: Record) -> bytes:
+    """Return the file that the record was made of.
 
     A record whose source is no file, but a record of another system, names its file in `file_path`.
     """
-    named = (record.fields.get(name) for name in ("library_path", "file_path"))
-    return disk_path(next((path for path in named if isinstance(path, str) and path), record.source))
+    named = record.fields.get("file_path")
+    return disk_path(named if isinstance(named, str) and named else record.source)
 
 
 def looked_at_again(error: FileReplaced) -> Outcome:

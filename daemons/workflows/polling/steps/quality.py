@@ -22,5 +22,7 @@ async def evaluate_metadata(ctx: StepContext, record: Record) -> Outcome:
     sentence = (
         f"{found.points:g} of {FULL:g} points are known of it, grade {found.grade}; {threshold * FULL:g} are needed."
     )
-    reasons = (Reason("quality_too_low", sentence), *found.reasons)
+    reasons = [Reason("quality_too_low", sentence), *found.reasons]
+    if isinstance(problem := record.fields.get("url_problem"), str):
+        reasons.append(Reason("url_unreadable", f"Its URL told nothing: {problem}", "url"))
     return Outcome(fields, to=AWAITING, note=found.explanation, reasons=reasons)
