@@ -96,8 +96,10 @@ def upgrade() -> None:
         sa.Column("record", sa.Integer(), nullable=False),
         sa.Column("space", sa.String(255), nullable=False),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("record", "space", name="pk_record_vectors"),
     )
+    op.create_index("ix_record_vectors_made_at", "record_vectors", ["space", "made_at"])
 
 
 def downgrade() -> None:

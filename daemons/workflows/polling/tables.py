@@ -123,3 +123,7 @@ class RecordVectorTable(Base):
     record: Mapped[int] = mapped_column(primary_key=True)
     space: Mapped[str] = mapped_column(String(255), primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
+    made_at: Mapped[datetime]
+
+    # Who keeps them in memory asks for the new ones.
+    __table_args__ = (Index("ix_record_vectors_made_at", "space", "made_at"),)

@@ -205,14 +205,20 @@ def _tried(one: Settled, after: Record | None, job_id: str) -> dict[str, Any]:
 
 def _keep_vectors(tx: Transaction, settled: Sequence[Settled], after: Sequence[Record | None]) -> None:
     rows = [
-        {"record": one.record.number, "space": one.outcome.vector[0], "vector": one.outcome.vector[1]}
+        {
+            "record": one.record.number,
+            "space": one.outcome.vector[0],
+            "vector": one.outcome.vector[1],
+            "made_at": tx.now,
+        }
         for one, record in zip(settled, after, strict=True)
         if record is not None and one.outcome is not None and one.outcome.vector is not None
     ]
     for row in rows:
         make = sqlite.insert if tx.is_sqlite else postgresql.insert
         put = make(_V).values(row)
-        tx.execute(put.on_conflict_do_update(index_elements=[_V.c.record, _V.c.space], set_={"vector": row["vector"]}))
+        fresh = {"vector": row["vector"], "made_at": row["made_at"]}
+        tx.execute(put.on_conflict_do_update(index_elements=[_V.c.record, _V.c.space], set_=fresh))
 
 
 def _wake_parents(tx: Transaction, ladders: Mapping[str, Ladder], moved: Iterable[Record]) -> None:
