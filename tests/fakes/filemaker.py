@@ -83,6 +83,10 @@ class FileMakerServer:
         self.capacity = 100
         self.quota: int | None = None
         """Bytes that may still go out this year; None: any number."""
+        self.is_away = False
+        """Whether it hangs up on everybody."""
+        self.loses: list[str] = []
+        """Methods of the next calls that are done, but not answered."""
         self.password = PASSWORD
         self.logins = self.at_work = self.most_at_work = 0
         self.port = 0
@@ -135,7 +139,10 @@ class FileMakerServer:
     async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request, and return whether there may be another one."""
         self.requests.append(request)
-        step = self._steps.pop(0) if self._steps else self._step(request)
+        step = closes if self.is_away else self._steps.pop(0) if self._steps else self._step(request)
+        if request.method in self.loses:
+            self.loses.remove(request.method)
+            step = closes
         self.at_work += 1
         self.most_at_work = max(self.most_at_work, self.at_work)
         try:

@@ -144,10 +144,11 @@ class Connection:
         password = self._settings.password.get_secret_value() if self._settings.password else ""
         pair = b64encode(f"{self._settings.user}:{password}".encode()).decode()
         await self._turn()
-        reply = await self._http.request(
-            "POST", f"{self._database}/sessions", self._limits, body={}, headers={"Authorization": f"Basic {pair}"}
-        )
+        headers = {"Authorization": f"Basic {pair}"}
         try:
+            reply = await self._http.request(
+                "POST", f"{self._database}/sessions", self._limits, body={}, headers=headers
+            )
             return read_token(reply, await self._read(reply))
         except TokenRefused as refused:
             raise SessionRefused(refused.message) from refused
