@@ -14,7 +14,7 @@ from daemons.errors import UnknownName
 from daemons.events import Event, ItemChanged
 from daemons.values import Page
 from daemons.workflow import KeeperTools
-from daemons.workflows.polling.keeper import lists, moving
+from daemons.workflows.polling.keeper import lists, moving, remotes
 from daemons.workflows.polling.keeper.adding import add
 from daemons.workflows.polling.keeper.awaiting import Awaiting
 from daemons.workflows.polling.keeper.claiming import claim, due_of, next_due, take_back
@@ -191,6 +191,53 @@ class RecordKeeper:
         row = await self._database.fetch_one(due_of(ladders))
         due: datetime | None = row[0] if row else None
         return math.inf if due is None else max(0.0, (due - self.clock.now()).total_seconds())
+
+    # For a store that is another system.
+
+    async def take_remote(
+        self, ladder: str, seen: Sequence[remotes.Seen], spell: remotes.Spell, *, by: str
+    ) -> tuple[int, int, int]:
+        """Take over what is in another system; return how many were added, changed, and left while a form is open."""
+        mine = self.ladder(ladder)
+        asked = [one.remote_id for one in seen]
+        known: dict[str, str | None] = {}
+        for at in range(0, len(asked), lists.ASKED_AT_ONCE):
+            rows = await self._database.fetch(remotes.revisions_of(mine.name, asked[at : at + lists.ASKED_AT_ONCE]))
+            known |= dict(map(tuple, rows))
+        differ = [one for one in seen if known.get(one.remote_id, "") != one.revision]
+        counts = (0, 0, 0)
+        for at in range(0, len(differ), ADDED_AT_ONCE):
+            part = differ[at : at + ADDED_AT_ONCE]
+            unit = partial(remotes.take, ladders=self.ladders, ladder=mine.name, seen=part, spell=spell, by=by)
+            added, changed, left = await self._database.write(unit)
+            counts = (counts[0] + added, counts[1] + changed, counts[2] + left)
+        return counts
+
+    async def unsent(self, ladder: str, *, limit: int = 100, after: int = 0) -> Sequence[remotes.Unsent]:
+        """Return records with a number above `after` that differ from what the other system has of them."""
+        rows = await self._database.fetch(remotes.unsent_of(ladder, limit, after))
+        if not rows:
+            return []
+        since = min(remotes.told_of(row.remote_seen) for row in rows)
+        tries = await self._database.fetch(remotes.tries_of([row.number for row in rows], since))
+        return remotes.unsent(rows, tries)
+
+    async def note_sending(self, sending: Sequence[tuple[remotes.Unsent, remotes.Side]]) -> None:
+        """Note what is about to be written into the other system."""
+        await self._database.write(partial(remotes.note_sending, sending=sending))
+
+    async def note_sent(self, sent: Sequence[remotes.Sent], spell: remotes.Spell, *, by: str) -> None:
+        """Note what the other system has now, and take over what others had changed there."""
+        await self._database.write(partial(remotes.note_sent, ladders=self.ladders, sent=sent, spell=spell, by=by))
+
+    async def note_gone(self, record_ids: Sequence[str]) -> None:
+        """Note that records were deleted in the other system; here they go on."""
+        await self._database.write(partial(remotes.note_gone, record_ids=record_ids))
+
+    async def open_remote(self, ladder: str) -> Mapping[str, str]:
+        """Return the records that are not complete and have nothing to be sent: their ids by those there."""
+        rows = await self._database.fetch(remotes.open_of(ladder))
+        return dict(map(tuple, rows))
 
     # For the job that has them climb: units of its own transactions.
 

@@ -1,0 +1,289 @@
+"""Records that also live in another system: what was changed there is taken, what was changed here is to be sent.
+
+Both sides are compared with what they were when they were last the same, field by field: whoever differs has changed
+it. Where both have, the other system wins: there people write. Values are compared as the other system spells them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from daemons.database.transaction import Transaction
+from daemons.errors import ErrorInfo, Invalid
+from daemons.events import ItemChanged
+from daemons.text import clean
+from daemons.values import JsonValue
+from daemons.workflows.polling.keeper.adding import add
+from daemons.workflows.polling.keeper.moving import RecordLocked, edit, move
+from daemons.workflows.polling.keeper.rows import COLUMNS, RECORDS, TOPIC, record_of
+from daemons.workflows.polling.ladder import Ladder
+from daemons.workflows.polling.records import NewRecord, Record, Try
+from daemons.workflows.polling.tables import RecordCounterTable, RecordStepTable
+
+CODE_CHARACTERS = 32
+Spell = Callable[[str, JsonValue], str]
+"""Returns a field's value as the other system spells it, empty for None."""
+
+_R = RECORDS.c
+_S = cast(Table, RecordStepTable.__table__).c
+_C = cast(Table, RecordCounterTable.__table__)
+_REMOTE = [_R.remote_id, _R.remote_revision, _R.remote_seen, _R.remote_synced]
+_TRY = [_S.step, _S.attempt, _S.outcome, _S.old, _S.new, _S.started_at, _S.seconds, _S.by, _S.error, _S.note]
+_one = (
+    select(*COLUMNS, *_REMOTE)
+    .where(_R.ladder == bindparam("b_ladder"), _R.remote_id == bindparam("b_remote"))
+    .with_for_update()
+)
+_by_id = select(*COLUMNS, *_REMOTE).where(_R.id == bindparam("b_id")).with_for_update()
+_with_code = select(_R.id).where(_R.ladder == bindparam("b_ladder"), _R.code == bindparam("b_code"))
+_parent = select(_R.id).where(_R.ladder != bindparam("b_ladder"), _R.code == bindparam("b_code")).order_by(_R.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A record's status and fields as the other system spells them."""
+
+    status: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record as it is in the other system."""
+
+    remote_id: str
+    revision: str
+    side: Side
+    values: Mapping[str, JsonValue]  #: the fields as we keep them
+    source: str
+    code: str = ""
+    parent_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A record that differs from what the other system has, and what happened since that was last told there."""
+
+    record: Record
+    remote_id: str
+    remote_revision: str
+    base: Side  #: when both were last the same
+    tries: Sequence[Try] = ()  #: oldest first
+    told: int = 0  #: the last of `tries`, by its number
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of sending: the record as it is there now."""
+
+    unsent: Unsent
+    seen: Seen
+
+
+def take(
+    tx: Transaction, ladders: Mapping[str, Ladder], ladder: str, seen: Sequence[Seen], spell: Spell, by: str
+) -> tuple[int, int, int]:
+    """Add what is new and take over what was changed there; return how many were added, changed and left for later.
+
+    One that somebody has open in a form is left; it comes again, because its revision is not noted.
+    """
+    added = changed = left = 0
+    for one in seen:
+        row = tx.execute(_one, {"b_ladder": ladder, "b_remote": one.remote_id}).first()
+        if row is None:
+            added += _adopt(tx, ladders, ladders[ladder], one, by)
+        elif row.remote_revision != one.revision:
+            try:
+                _merge(tx, ladders, row, one, spell, by)
+                changed += 1
+            except RecordLocked:
+                left += 1
+    return added, changed, left
+
+
+def note_sending(tx: Transaction, sending: Sequence[tuple[Unsent, Side]]) -> None:
+    """Note what is about to be written there, so that it is not taken for somebody else's if this process dies now."""
+    for unsent, side in sending:
+        seen = _stored(unsent.base, _told_before(tx, unsent), side)
+        tx.execute(update(RECORDS).where(_R.id == unsent.record.id).values(remote_seen=seen))
+
+
+def note_sent(tx: Transaction, ladders: Mapping[str, Ladder], sent: Sequence[Sent], spell: Spell, by: str) -> None:
+    """Note what the other system has now, and take over what others had changed there."""
+    for one in sent:
+        row = tx.execute(_by_id, {"b_id": one.unsent.record.id}).first()
+        if row is None or row.remote_id != one.unsent.remote_id:
+            continue
+        is_latest = row.revision == one.unsent.record.revision
+        try:
+            record = _merge(tx, ladders, row, one.seen, spell, by)
+        except RecordLocked:
+            # What others changed waits for the form to be closed; until then the revision there is not known to us.
+            continue
+        synced = record.revision if is_latest else one.unsent.record.revision
+        seen = _stored(one.seen.side, one.unsent.told)
+        tx.execute(update(RECORDS).where(_R.id == record.id).values(remote_seen=seen, remote_synced=synced))
+
+
+def note_gone(tx: Transaction, record_ids: Sequence[str]) -> None:
+    """Note that records were deleted there: nothing of them is sent any more, and here they go on."""
+    tx.execute(update(RECORDS).where(_R.id.in_(record_ids)).values(remote_revision=None))
+
+
+def unsent_of(ladder: str, limit: int, after: int) -> Any:
+    """Return the query for records that are to be sent, by number."""
+    is_unsent = _R.remote_revision.is_not(None) & (_R.remote_synced < _R.revision)
+    mine = select(*COLUMNS, *_REMOTE).where(_R.ladder == ladder, _R.number > after, is_unsent)
+    return mine.order_by(_R.number).limit(limit)
+
+
+def tries_of(numbers: Sequence[int], since: int) -> Any:
+    """Return the query for what happened to records after the try numbered `since`."""
+    mine = select(_S.record, _S.id, *_TRY).where(_S.record.in_(numbers), _S.id > since)
+    return mine.order_by(_S.id)
+
+
+def unsent(rows: Sequence[Any], tries: Sequence[Any]) -> list[Unsent]:
+    """Return what rows of both queries say."""
+    found = []
+    for row in rows:
+        record, (remote_id, revision, seen, _) = record_of(row[: len(COLUMNS)]), row[len(COLUMNS) :]
+        before = told_of(seen)
+        mine = [one for one in tries if one[0] == record.number and one[1] > before]
+        told = mine[-1][1] if mine else before
+        found.append(Unsent(record, remote_id, revision, _base(seen), [Try.of(one[2:]) for one in mine], told))
+    return found
+
+
+def told_of(seen: Mapping[str, Any] | None) -> int:
+    """Return the number of the last try that the other system was told of."""
+    return int((seen or {}).get("told", 0))
+
+
+def revisions_of(ladder: str, remote_ids: Sequence[str]) -> Any:
+    """Return the query for the revisions that are known of these."""
+    return select(_R.remote_id, _R.remote_revision).where(_R.ladder == ladder, _R.remote_id.in_(remote_ids))
+
+
+def open_of(ladder: str) -> Any:
+    """Return the query for records there that are not complete here, and of which nothing is to be sent."""
+    is_sent = _R.remote_revision.is_not(None) & (_R.remote_synced >= _R.revision)
+    return select(_R.remote_id, _R.id).where(_R.ladder == ladder, _R.is_complete.is_(False), is_sent)
+
+
+def _adopt(tx: Transaction, ladders: Mapping[str, Ladder], ladder: Ladder, seen: Seen, by: str) -> int:
+    if seen.side.status not in ladder.statuses:
+        return 0
+    code = _free_code(tx, ladder, seen.code)
+    fields = {name: value for name, value in seen.values.items() if value not in (None, "", [])}
+    title = str(fields.get("title") or str(fields.get("file_path") or "").rpartition("/")[2])
+    parent = tx.execute(_parent, {"b_ladder": ladder.name, "b_code": seen.parent_code}).first()
+    new = NewRecord(ladder.name, seen.side.status, seen.source, title, fields, code)
+    (record,) = add(tx, dict(ladders), [new], by=by, parent_id=parent[0] if parent and seen.parent_code else None)
+    has_step = ladder.next_step(record) is not None
+    change: dict[str, Any] = {
+        "remote_id": seen.remote_id,
+        "remote_revision": seen.revision,
+        "remote_seen": _stored(seen.side, _last_try(tx, record)),
+        "remote_synced": record.revision,
+        "due_at": record.due_at if has_step else None,
+        "is_complete": not has_step and record.status in ladder.final,
+    }
+    tx.execute(update(RECORDS).where(_R.id == record.id).values(change))
+    return 1
+
+
+def _merge(tx: Transaction, ladders: Mapping[str, Ladder], row: Any, seen: Seen, spell: Spell, by: str) -> Record:
+    """Take over what was changed there. Raises RecordLocked when something was, and somebody writes into the form."""
+    record, was_synced = record_of(row[: len(COLUMNS)]), row.remote_synced == row.revision
+    base, sending = _base(row.remote_seen), _sending(row.remote_seen)
+    given = {
+        name: seen.values.get(name)
+        for name, theirs in seen.side.fields.items()
+        if theirs not in (base.fields.get(name, ""), sending.fields.get(name))
+        and theirs != spell(name, record.fields.get(name))
+    }
+    if given:
+        try:
+            record = edit(tx, ladders, record.id, given, who=by)
+        except Invalid:
+            # What cannot be kept here, such as half a character, stays there alone.
+            given = {}
+    if seen.side.status not in (base.status, sending.status, record.status):
+        record = _moved(tx, ladders, record, seen.side.status, by)
+    change = {
+        "remote_revision": seen.revision,
+        "remote_seen": _stored(seen.side, told_of(row.remote_seen)),
+        "remote_synced": record.revision if was_synced else row.remote_synced,
+    }
+    tx.execute(update(RECORDS).where(_R.id == record.id).values(change))
+    return record
+
+
+def _moved(tx: Transaction, ladders: Mapping[str, Ladder], record: Record, status: str, by: str) -> Record:
+    """Return the record where somebody put it; where that is no place of its ladder, it is not worked on any more."""
+    if status in ladders[record.ladder].statuses:
+        return move(tx, ladders, record.id, status, who=by)
+    said = f"{by} has it at {clean(status, 100) or 'no status'}, which the ladder does not know."
+    error = ErrorInfo("ERR_UNKNOWN_STATUS", said, None, "Give it a status of the ladder there, or move it here.")
+    change: dict[str, Any] = {
+        "error": error.as_dict(),
+        "due_at": None,
+        "parked_at": tx.now,
+        "fence": record.fence + 1,
+        "held_by": None,
+        "held_attempt": None,
+        "running_since": None,
+        "revision": record.revision + 1,
+        "updated_at": tx.now,
+    }
+    row = tx.execute(update(RECORDS).where(_R.id == record.id).values(change).returning(*COLUMNS)).one()
+    parked = record_of(row)
+    tx.announce(ItemChanged(TOPIC, parked.id, parked.as_dict()))
+    return parked
+
+
+def _free_code(tx: Transaction, ladder: Ladder, code: str) -> str | None:
+    """Return the code from there, unless another record has it or it is none; later ones of ours come after it."""
+    code = clean(code.strip(), CODE_CHARACTERS)
+    if not code or tx.execute(_with_code, {"b_ladder": ladder.name, "b_code": code}).first() is not None:
+        return None
+    number = code.removeprefix(ladder.prefix)
+    if code.startswith(ladder.prefix) and number.isdecimal() and len(number) < 10:
+        make = sqlite.insert if tx.is_sqlite else postgresql.insert
+        highest = func.max if tx.is_sqlite else func.greatest
+        put = make(_C).values(ladder=ladder.name, last=int(number))
+        tx.execute(
+            put.on_conflict_do_update(index_elements=[_C.c.ladder], set_={"last": highest(_C.c.last, int(number))})
+        )
+    return code
+
+
+def _last_try(tx: Transaction, record: Record) -> int:
+    found: int | None = tx.execute(select(func.max(_S.id)).where(_S.record == record.number)).scalar()
+    return found or 0
+
+
+def _told_before(tx: Transaction, unsent: Unsent) -> int:
+    row = tx.execute(select(_R.remote_seen).where(_R.id == unsent.record.id)).first()
+    return told_of(row[0] if row else None)
+
+
+def _stored(side: Side, told: int, sending: Side | None = None) -> dict[str, Any]:
+    stored: dict[str, Any] = {"status": side.status, "fields": {**side.fields}, "told": told}
+    if sending is not None:
+        stored["sending"] = {"status": sending.status, "fields": {**sending.fields}}
+    return stored
+
+
+def _base(seen: Mapping[str, Any] | None) -> Side:
+    return Side((seen or {}).get("status", ""), (seen or {}).get("fields", {}))
+
+
+def _sending(seen: Mapping[str, Any] | None) -> Side:
+    stored = (seen or {}).get("sending")
+    # Nothing reads as None, which is no status.
+    return Side(stored["status"], stored["fields"]) if stored else replace(_base(seen), fields={})
