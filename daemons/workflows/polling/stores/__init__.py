@@ -1,0 +1,1 @@
+"""Where records live besides our own tables."""
