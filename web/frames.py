@@ -51,7 +51,7 @@ class Change:
     def frame(self) -> Frame:
         topic, kind, data = describe(self.event)
         text = frame_text(self.seq, topic, kind, self.at, data)
-        if kind in ("daemon", "job") and len(text) * 4 > FRAME_BYTES and len(text.encode()) > FRAME_BYTES:
+        if kind in ("daemon", "job", "item") and len(text) * 4 > FRAME_BYTES and len(text.encode()) > FRAME_BYTES:
             text = frame_text(self.seq, topic, kind, self.at, _without_bulk(data))
         return Frame(self.seq, self.event.key, text)
 
@@ -131,10 +131,11 @@ def _snapshot(seq: int, topic: str, at: datetime, packed: list[str], *, more: bo
 
 
 def _without_bulk(data: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what alone can fill a frame: a configuration, and the tracebacks along a chain of errors."""
+    """Leave out what alone can fill a frame: a configuration, fields, and the tracebacks along a chain of errors."""
     slim = {**data, "truncated": True}
-    if "configuration" in slim:
-        slim["configuration"] = None
+    for name in ("configuration", "fields"):
+        if name in slim:
+            slim[name] = None
     if slim.get("error"):
         slim["error"] = {**slim["error"], "detail": None, "cause": None}
     return slim

@@ -25,6 +25,7 @@ from daemons.cli import (
     notifications,
     processes,
     progress,
+    records_changing,
     reported,
     running,
     schedules,
@@ -82,6 +83,7 @@ jobs.app.command("new")(new_job.new_job)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=LOOK)
 app.add_typer(inbox.app, name="inbox", rich_help_panel=LOOK)
 app.add_typer(descriptions.app, name="descriptions", rich_help_panel=LOOK)
+app.add_typer(records_changing.app, name="records", rich_help_panel=LOOK)
 app.add_typer(vision.app, name="vision", rich_help_panel=LOOK)
 app.add_typer(schedules.app, name="schedule", rich_help_panel=KEEP)
 app.add_typer(notifications.app, name="notify", rich_help_panel=KEEP)

@@ -32,7 +32,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(tmp_path: Path, migrated: Path) -> Settings:
     """Return the settings of a deck in a directory of its own."""
     shutil.copyfile(migrated, tmp_path / migrated.name)
-    return Settings(data_dir=tmp_path, plugins=["tests.web.plugin"])
+    return Settings(data_dir=tmp_path, plugins=["tests.web.plugin", "tests.web.toy_ladder"])
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ NO_COMMAND = {
     "GET /api/openapi.json": "for programs that write programs",
     "GET /api/descriptions/{id}/thumbnail": "for pages; whoever is at a terminal has the file",
     "GET /api/descriptions/{id}/image": "for pages; whoever is at a terminal has the file",
+    "GET /api/records/{id}/thumbnail": "for pages; whoever is at a terminal has the file",
     "POST /api/events/ticket": "for pages of other programs; commands send a header",
     "POST /api/me/password": "asks a person for the old one; `daemondeck user reset-password` is for the host",
     "POST /api/me/sessions/end-others": "about browsers; commands have no session",

@@ -57,6 +57,10 @@ LIKELY = {
     "/api/users": {"name": "cleo", "password": "correct horse battery staple"},
     "/api/users/{name}/password": {"password": "correct horse battery staple"},
     "/api/questions/{id}/answer": {"answer": {"shelf": "keep"}},
+    "/api/records": {"ladder": "toys", "source": "/toys/ship.jpg", "status": None, "fields": {"place": "Kiel"}},
+    "/api/records/bulk": {"action": "move", "status": "0 - New"},
+    "/api/records/{id}": {"fields": {"title": "A ship"}, "revision": None},
+    "/api/records/{id}/move": {"status": "Awaiting User Input", "revision": None},
     "/api/descriptions/redo": {"describer": "basic", "model": "", "ids": None, "all": True},
     "/api/descriptions/{id}": {"description": "A small square.", "revision": None},
     "/api/descriptions/{id}/restore": {"version": 1, "revision": None},
@@ -69,6 +73,7 @@ REFUSED = {
     "POST /api/me/password": "of people who signed in, not of tokens",
     "DELETE /api/me/sessions/{id}": "of people who signed in, not of tokens",
     "DELETE /api/sessions/{id}": "nobody signed in with a browser",
+    "POST /api/records/{id}/retry": "of steps that failed, and nobody climbs here",
 }
 """Calls that chance does not bring to succeed, and why."""
 
@@ -99,7 +104,7 @@ class Deck:
 @pytest.fixture(scope="module")
 def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deck]:
     """Serve a deck with daemons, jobs, log lines, tokens and history."""
-    runner = DeckRunner(tmp_path_factory.mktemp("fuzzed"), DAEMONDECK_PLUGINS="tests.web.plugin")
+    runner = DeckRunner(tmp_path_factory.mktemp("fuzzed"), DAEMONDECK_PLUGINS="tests.web.plugin,tests.web.toy_ladder")
     tokens = {role.value: runner.json("token", "add", role.value, "--role", role.value)["secret"] for role in Role}
     pictures = tmp_path_factory.mktemp("pictures")
     Image.new("RGB", (8, 8)).save(pictures / "one.png")
@@ -136,7 +141,14 @@ def fill(deck: Deck) -> None:
     deck.ask("POST", f"/api/daemons/{described}/failures/skip", json={"code": failed["code"]})
     square = next(row["id"] for row in listed(deck, "/api/descriptions", 2) if row["state"] == "done")
     deck.ask("PATCH", f"/api/descriptions/{square}", json={"description": "A black square."})
+    toys = [
+        deck.ask("POST", "/api/records", json={"ladder": "toys", "source": f"/toys/{at}.jpg"})["id"] for at in range(6)
+    ]
+    for toy in toys[:4]:
+        deck.ask("POST", f"/api/records/{toy}/move", json={"status": "Awaiting User Input"})
     deck.known = [
+        ("/api/records/", "id", toys),
+        ("/api/ladders/", "name", ["toys"]),
         ("/api/daemons/", "name", ["talker", "second", "spare"]),
         ("/api/daemons/{name}/errors", "name", ["grumbler"]),
         ("/api/daemons/{name}/errors", "id", ids_of(deck, "/api/daemons/grumbler/errors", 1)),

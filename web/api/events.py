@@ -16,7 +16,7 @@ from web.live import dropped, heartbeat
 from web.parsing import Query, read_query
 from web.sockets import Seat, serve_socket
 
-TOPICS = (DAEMONS, JOBS, LOGS, "descriptions", "questions", "schedules", "health")
+TOPICS = (DAEMONS, JOBS, LOGS, "descriptions", "records", "questions", "schedules", "health")
 
 
 class EventsQuery(Query):

@@ -1,0 +1,62 @@
+"""`daemondeck records`: find them, read their story, write, move, and have many go on at once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.deck_runner import DeckRunner
+from tests.web.toy_ladder import ASKING, FORCED, NEW, TOP
+
+
+@pytest.fixture(scope="module")
+def climbing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeckRunner]:
+    """Serve a deck with three toys."""
+    deck = DeckRunner(Path(tmp_path_factory.mktemp("home")), DAEMONDECK_PLUGINS="tests.web.toy_ladder")
+    with deck.serving():
+        for name in ("harbour", "barn", "boat"):
+            assert deck.run("records", "add", "toys", f"/toys/{name}.jpg", "--title", name).returncode == 0
+        yield deck
+
+
+def test_they_are_listed_shown_and_counted(climbing: DeckRunner) -> None:
+    assert [one["code"] for one in climbing.json("records", "ls", "--ladder", "toys", "--search", "barn")] == ["TO0002"]
+    assert climbing.run("records", "ls", "-o", "name", "-n", "1").stdout == "TO0003\n"
+    assert "/toys/harbour.jpg" in climbing.run("records", "show", "TO0001").stdout
+    assert climbing.json("records", "board", "toys")[0]["status"] == NEW
+    assert "find" in climbing.run("records", "ladders", "toys").stdout
+    assert "toys" in [one["name"] for one in climbing.json("records", "ladders")]
+    assert climbing.json("records", "figures", "toys", "--hours", "1")[0]["done"] == 0
+    assert climbing.run("records", "show", "TO0099").returncode == 4
+    assert climbing.run("records", "board", "nowhere").returncode == 4
+
+
+def test_fields_are_written_and_what_is_stale_or_wrong_is_refused(climbing: DeckRunner) -> None:
+    written = climbing.json("records", "edit", "TO0001", "title=The harbour", 'keywords=["ice"]')
+    stale = climbing.run("records", "edit", "TO0001", "title=Port", "--revision", "1")
+
+    assert written["fields"] == {"title": "The harbour", "keywords": ["ice"]}
+    assert (stale.returncode, "ERR_STALE_RECORD" in stale.stderr) == (5, True)
+    assert climbing.run("records", "edit", "TO0001", "sha256=0").returncode == 2
+    assert climbing.run("records", "edit", "TO0001", "title").returncode == 2
+    assert climbing.run("records", "edit", "TO0001", "keywords=").returncode == 0
+    assert climbing.json("records", "show", "TO0001")["fields"] == {"title": "The harbour"}
+
+
+def test_they_are_moved_and_many_go_on_at_once(climbing: DeckRunner) -> None:
+    for code in ("TO0001", "TO0002"):
+        assert climbing.run("records", "move", code, ASKING).stdout == f"{code}: {ASKING}\n"
+
+    unsure = climbing.run_alone("records", "resume", "--all")
+    resumed = climbing.run("records", "resume", "--all", "--ladder", "toys", "--yes")
+    again = climbing.run("records", "resume", "TO0001", "TO0099")
+    skipped = climbing.run("records", "skip", "TO0001")
+
+    assert unsure.returncode == 5
+    assert sorted(resumed.stdout.splitlines()) == [f"TO0001: {FORCED}", f"TO0002: {FORCED}"]
+    assert (again.returncode, again.stderr.count("\n")) == (5, 2)
+    assert skipped.stdout == f"TO0001: {TOP}\n"
+    assert climbing.run("records", "retry").returncode == 2
+    assert climbing.run("records", "retry", "--all").returncode == 0
+    assert climbing.json("records", "lock", "TO0003")["edited_by"]
+    assert climbing.json("records", "unlock", "TO0003")["edited_by"] is None
