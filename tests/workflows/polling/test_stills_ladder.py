@@ -1,6 +1,6 @@
 """Stills climb from a file to a description, or to a person who is asked for what is missing."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,16 +34,14 @@ async def ctx(library: Path) -> AsyncIterator[Context]:
         yield ctx
 
 
-async def climbed(
-    ctx: Context, still: Record, until: Callable[[Record], bool] = lambda still: False
-) -> tuple[Record, list[str]]:
+async def climbed(ctx: Context, still: Record) -> tuple[Record, list[str]]:
     """Take the record up, step by step, until a person is asked or none is left; return which steps it took."""
     taken: list[str] = []
     while (step := STILLS.next_step(still)) is not None and len(taken) < 20:
         outcome = await step.run(ctx, still)
         taken.append(step.name)
         still = replace(after(still, outcome, step.name), status=outcome.to or step.to, reasons=tuple(outcome.reasons))
-        if still.status == STILLS.awaiting or until(still):
+        if still.status == STILLS.awaiting:
             break
     return still, taken
 
@@ -72,12 +70,12 @@ async def test_a_photograph_that_says_enough_of_itself_climbs_to_the_top(ctx: Co
         (2, 80, b"Anna Example"),
     )
 
-    still, taken = await climbed(
-        ctx, record(path, STATUSES[0]), lambda still: still.status == "6 - Generating Embeddings"
-    )
+    still, taken = await climbed(ctx, record(path, STATUSES[0]))
 
-    assert taken == ["file_info", "copy", "metadata", "evaluate", "describe"]
+    assert taken == ["file_info", "copy", "metadata", "evaluate", "describe", "embed"]
+    assert STILLS.is_complete(still)
     assert still.fields["description"] == "Sky above snow."
+    assert still.fields["embedding_dimensions"] > 0
     assert still.fields["library_path"] == str(tmp_path / "library" / "a.jpg")
     assert (still.fields["title"], still.fields["quality_grade"]) == ("Market in Lisbon", "A")
     assert ctx.jobs[0][1]["path"] == still.fields["library_path"]
@@ -88,21 +86,19 @@ async def test_one_that_says_too_little_asks_a_person_and_goes_on_once_answered(
     form = StillForm(caption="Market in Lisbon, from the collection of the museum.", taken_at="1931")
     answered = replace(waiting, fields={**waiting.fields, **form.model_dump(exclude_defaults=True)})
 
-    _, on = await climbed(ctx, answered, lambda still: still.status == "6 - Generating Embeddings")
+    _, on = await climbed(ctx, answered)
 
     assert (waiting.status, taken[-1]) == ("Awaiting User Input", "evaluate")
     assert {reason.field for reason in waiting.reasons} - {None} <= StillForm.model_fields.keys()
-    assert on == ["evaluate", "describe"]
+    assert on == ["evaluate", "describe", "embed"]
 
 
 async def test_a_person_may_have_it_go_on_as_it_is(ctx: Context, tmp_path: Path) -> None:
     path = saved(landscape(64, 48), tmp_path / "a.jpg")
 
-    _, taken = await climbed(
-        ctx, record(path, "Force Resume"), lambda still: still.status == "6 - Generating Embeddings"
-    )
+    _, taken = await climbed(ctx, record(path, "Force Resume"))
 
-    assert taken == ["resume", "describe"]
+    assert taken == ["resume", "describe", "embed"]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +125,13 @@ def test_a_url_that_a_person_wrote_is_read_and_one_that_was_read_is_not_read_aga
     assert found is not None
     assert found.name == step
     assert STILLS.next_step(record(b"/a.jpg", status, url="")).name == "evaluate"
+
+
+async def test_one_without_words_has_no_vector_and_is_complete_all_the_same(ctx: Context) -> None:
+    still, taken = await climbed(ctx, record(b"/a.jpg", "6 - Generating Embeddings"))
+
+    assert taken == ["embed"]
+    assert STILLS.is_complete(still)
 
 
 async def test_with_scraping_off_no_url_is_read(ctx: Context) -> None:

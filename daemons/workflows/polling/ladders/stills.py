@@ -1,5 +1,6 @@
 """The ladder of stills, with the statuses that the scripts before it had, letter for letter."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -11,6 +12,7 @@ from daemons.workflows.polling.options import StillsOptions
 from daemons.workflows.polling.records import Record
 from daemons.workflows.polling.steps.copying import copy
 from daemons.workflows.polling.steps.describing import describe
+from daemons.workflows.polling.steps.embedding import embed
 from daemons.workflows.polling.steps.file_info import file_info
 from daemons.workflows.polling.steps.files import PENDING
 from daemons.workflows.polling.steps.metadata import metadata
@@ -78,6 +80,19 @@ async def scrape_if_wanted(ctx: StepContext, record: Record) -> Outcome:
     return await scrape(ctx, record)
 
 
+async def embed_all(ctx: StepContext, record: Record) -> Outcome:
+    """Make the vector that the record is compared by; one without words has none, and is done all the same."""
+    outcome = await embed(ctx, record)
+    if outcome.fields.get("embedding") is None:
+        return replace(outcome, fields={**outcome.fields, "embedding_dimensions": 0})
+    return outcome
+
+
+def has_no_embedding(record: Record) -> bool:
+    """Whether the vector is still to be made; describing the image anew takes it back."""
+    return record.fields.get("embedding_dimensions") is None
+
+
 async def resume(_ctx: StepContext, _record: Record) -> Outcome:
     """Go on with what is known, be it little."""
     return Outcome(note="A person had it go on with what is known.")
@@ -117,6 +132,16 @@ STILLS = Ladder(
             timeout=DESCRIBING_SECONDS,
             lane="model",
             title="Describe the image",
+        ),
+        Step(
+            "embed",
+            embed_all,
+            (EMBEDDING,),
+            EMBEDDING,
+            when=has_no_embedding,
+            timeout=DESCRIBING_SECONDS,
+            lane="model",
+            title="Make it comparable",
         ),
     ),
     statuses=STATUSES,
