@@ -51,10 +51,14 @@ class DeckSettings:
 
 
 def keeper_tools(
-    database: Database, clock: Clock, workers: WorkerPool | None = None, bus: Bus | None = None
+    database: Database,
+    clock: Clock,
+    workers: WorkerPool | None = None,
+    bus: Bus | None = None,
+    data_dir: Path = Path("/nonexistent"),
 ) -> KeeperTools:
-    """Return what keepers are made with that keep no files."""
-    return KeeperTools(database, clock, workers or WorkerPool(clock), bus or Bus(), Path("/nonexistent"))
+    """Return what keepers are made with; without a `data_dir`, those that keep no files."""
+    return KeeperTools(database, clock, workers or WorkerPool(clock), bus or Bus(), data_dir)
 
 
 class Deck:
@@ -68,6 +72,7 @@ class Deck:
         registry: Registry,
         settings: DeckSettings,
         clients: Clients | None = None,
+        data_dir: Path = Path("/nonexistent"),
     ):
         self.database, self.clock, self.bus, self.registry = database, clock, bus, registry
         self.journal = Journal(database, clock)
@@ -77,7 +82,7 @@ class Deck:
         self.board = StatusBoard(database, clock, bus, self.journal, self.roster)
         self.workers = WorkerPool(clock)
         self.keep_awake = KeepAwake(clock)
-        self.keepers = Keepers(registry.workflows, keeper_tools(database, clock, self.workers))
+        self.keepers = Keepers(registry.workflows, keeper_tools(database, clock, self.workers, bus, data_dir))
         self.jobs = Jobs(database, clock)
         self.questions = Questions(database, clock, bus)
         dispatcher = EmbeddedDispatcher(bus)
@@ -142,12 +147,13 @@ async def open_deck(
     *parts: object,
     settings: DeckSettings | None = None,
     clients: Clients | None = None,
+    data_dir: Path = Path("/nonexistent"),
 ) -> AsyncIterator[Deck]:
     """Open a deck that knows the daemons and jobs among `parts`; it stops as the service does."""
     registry = Registry()
     registry.take("tests", lambda: list(parts))
     assert not registry.broken, registry.broken
-    deck = Deck(database, clock, bus, registry, settings or DeckSettings(), clients)
+    deck = Deck(database, clock, bus, registry, settings or DeckSettings(), clients, data_dir)
     async with AsyncExitStack() as stack:
         await deck.open(stack)
         yield deck

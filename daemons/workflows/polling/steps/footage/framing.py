@@ -4,13 +4,12 @@ from daemons.folders.paths import wire_path
 from daemons.workflows.polling.film.errors import FootageError
 from daemons.workflows.polling.ladder import Outcome, StepContext
 from daemons.workflows.polling.records import NewRecord, Record
-from daemons.workflows.polling.steps.files import FileReplaced, file_of, looked_at_again
+from daemons.workflows.polling.steps.files import PENDING, FileReplaced, file_of, looked_at_again
 from daemons.workflows.polling.steps.footage.asking import ask_about_film, look_at
 from daemons.workflows.polling.steps.footage.frame_files import folder_of, frame_path, sweep, wired
 from daemons.workflows.polling.steps.footage.moments import Stretch, moment, stretches
 
 FRAMES = "frames"
-FIRST_STATUS = "0 - Pending File Info"
 FRAME_EDGE = 1280
 """The longest edge of a frame in pixels: models look at less."""
 
@@ -46,7 +45,9 @@ def source_of(clip: str, seconds: float) -> str:
 
 def _frame(record: Record, clip: str, part: Stretch, to: str) -> NewRecord:
     name = record.title or record.fields.get("file_name") or record.code
+    title = f"{name} at {moment(part.at)}"
     fields = {
+        "title": title,
         "library_path": to,
         "clip": clip,
         "clip_code": record.code,
@@ -56,5 +57,4 @@ def _frame(record: Record, clip: str, part: Stretch, to: str) -> NewRecord:
         "end": part.end if part.end < 1e9 else None,
         "has_audio": bool(record.fields.get("has_audio")),
     }
-    title = f"{name} at {moment(part.at)}"
-    return NewRecord(FRAMES, FIRST_STATUS, source_of(record.source, part.at), title, fields)
+    return NewRecord(FRAMES, PENDING, source_of(record.source, part.at), title, fields)
