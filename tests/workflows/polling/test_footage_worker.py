@@ -1,6 +1,7 @@
 """Reading films in a worker process: what is found out, what is written, and what of clips that are not well."""
 
 import os
+import random
 import shutil
 from array import array
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from PIL import Image
 from daemons.clock import SystemClock
 from daemons.errors import DaemonError, Permanent
 from daemons.subprocess_work import Worker
-from daemons.subprocess_work.errors import WorkerHung, WorkerTaskFailed
+from daemons.subprocess_work.errors import WorkerError, WorkerHung, WorkerTaskFailed
+from daemons.subprocess_work.pool import WorkerPool
 from daemons.worker_process import Result
 from daemons.workflows.polling.film.errors import HOPELESS
 from daemons.workflows.polling.footage_worker import FOOTAGE_WORKER, handle
@@ -297,3 +299,46 @@ def bare(folder: Path) -> str:
         "from daemons.workflows.polling.footage_worker import handle\n"
         "serve(handle)"
     )
+
+
+def mangled(data: bytes, chance: random.Random) -> bytes:
+    """Return `data` with a few bytes others, missing or too many, most of them where films tell of themselves."""
+    made = bytearray(data)
+    for _ in range(chance.choice((1, 3, 10, 50))):
+        at = chance.choice(
+            (chance.randrange(len(made)), chance.randrange(min(len(made), 2000)), -chance.randrange(1, 9))
+        )
+        match chance.randrange(3):
+            case 0:
+                made[at] = chance.choice((0, 127, 128, 255))
+            case 1:
+                del made[at : at + chance.randrange(1, 64)]
+            case _:
+                made[at:at] = chance.randbytes(chance.randrange(1, 16))
+        made = made or bytearray(b"-")
+    return bytes(made)
+
+
+async def test_however_a_film_is_mangled_there_is_an_answer(clip: bytes, tmp_path: Path) -> None:
+    chance, file = random.Random(20_261_127), tmp_path / "a.mov"
+    films = [
+        Path(os.fsdecode(path)).read_bytes()
+        for path in (clip, filmed(tmp_path / "a", 1.5, container="matroska", codec="libx264", sound=0.3))
+    ]
+    whole, codes = 0, set()
+
+    async with WorkerPool(SystemClock()) as pool:
+        for number in range(60):
+            file.write_bytes(mangled(films[number % 2], chance))
+            wanted = [{"seconds": at, "to": wired(tmp_path / "a.jpg")} for at in (0.1, 1.2)]
+            try:
+                async with pool.borrow(FOOTAGE_WORKER) as worker:
+                    _ = [found async for found in worker.run({"do": "probe", "path": wired(file)})]
+                    request = {"do": "frames", "path": wired(file), "frames": wanted, "edge": 64}
+                    _ = [found async for found in worker.run(request)]
+                whole += 1
+            except WorkerError as error:
+                codes.add(error.error_code)
+
+    # Some are read all the same, and of the others each is known for what it is.
+    assert whole and codes <= {*HOPELESS, "ERR_WORKER_OUT_OF_MEMORY", "ERR_WORKER_KILLED"}, codes

@@ -37,6 +37,9 @@ ALIVE_SECONDS = 3.0
 UNREADABLE_MOST = 200
 """So many packets in a row that cannot be decoded are passed over."""
 
+# What the Python around the library raises for numbers in a film that make no sense.
+_WRAPPER_ERRORS = (IndexError, OverflowError, ValueError, ZeroDivisionError)
+
 # How each begins, apart from what is in it: the rest may be missing.
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _BEGINNINGS = (b"\x1a\x45\xdf\xa3", b"RIFF", b"FLV\x01", b"OggS", b"\x30\x26\xb2\x75", b"\x06\x0e\x2b\x34")
@@ -143,6 +146,8 @@ def _translated(file: BinaryIO) -> Iterator[None]:
         raise _why(file) from error
     except OSError as error:
         raise FileUnreadable(f"The file cannot be read: {error.strerror or error}.") from error
+    except _WRAPPER_ERRORS as error:
+        raise FootageDamaged from error
 
 
 def _why(file: BinaryIO) -> Exception:
