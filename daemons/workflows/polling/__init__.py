@@ -15,7 +15,9 @@ def __getattr__(name: str) -> Workflow:
     if name != "workflow":
         raise AttributeError(name)
     from daemons.workflows.polling.climb import climb
+    from daemons.workflows.polling.footage import Footage
     from daemons.workflows.polling.keeper import RecordKeeper
+    from daemons.workflows.polling.stills import Stills
     from daemons.workflows.polling.tables import (
         RecordCounterTable,
         RecordStepTable,
@@ -25,6 +27,7 @@ def __getattr__(name: str) -> Workflow:
 
     return Workflow(
         "polling",
+        daemons=[Stills, Footage],
         jobs=[climb],
         tables=[RecordTable, RecordCounterTable, RecordStepTable, RecordVectorTable],
         keeper=RecordKeeper,

@@ -3,9 +3,12 @@
 import asyncio
 import math
 import os
-from typing import ClassVar
+from collections.abc import Coroutine, Iterator
+from typing import Any, ClassVar
 
 from daemons.base import BaseDaemon
+from daemons.clients.errors import NotConfigured
+from daemons.clients.filemaker import FileMakerClient
 from daemons.errors import DaemonError
 from daemons.folders.scan import DirectoryError
 from daemons.folders.watch import FolderWatch, Place
@@ -13,9 +16,11 @@ from daemons.states import JobState, LogLevel
 from daemons.text import clean
 from daemons.values import Job
 from daemons.workflows.polling.climb import ClimbArgs, ClimbResult
+from daemons.workflows.polling.in_step import keep_in_step
 from daemons.workflows.polling.intake import Intake
 from daemons.workflows.polling.keeper import Column, RecordKeeper
 from daemons.workflows.polling.ladder import Ladder
+from daemons.workflows.polling.stores.filemaker import FileMakerStore
 
 LINGER = 10.0
 """Seconds the job stays after all is done: what is added meanwhile needs no new one."""
@@ -40,17 +45,30 @@ class ClimbingDaemon(BaseDaemon):
             changed.set()
             self.wake()
 
+        parts = [self._look_for_new(), self._have_them_climb(), *self._keep_in_step(changed)]
         with self._keeper.hearing(wake, self.ladders):
-            looking = asyncio.create_task(self._look_for_new(), name=f"{self.name} drop folder")
-            climbing = asyncio.create_task(self._have_them_climb(changed), name=f"{self.name} climbs")
+            tasks = [asyncio.create_task(part) for part in parts]
             try:
-                await asyncio.wait({looking, climbing}, return_when=asyncio.FIRST_COMPLETED)
-                for task in (looking, climbing):
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in tasks:
                     if task.done():
                         task.result()
             finally:
-                looking.cancel()
-                climbing.cancel()
+                for task in tasks:
+                    task.cancel()
+
+    def _keep_in_step(self, changed: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield what keeps each ladder in step with its FileMaker layout, where it has one."""
+        clock = self._keeper.clock
+        for name in self.ladders:
+            try:
+                store = FileMakerStore(self._keeper, self.client(FileMakerClient), name, clock)
+            except NotConfigured:
+                continue
+            yield keep_in_step(store, changed, lambda: float(self.options.interval), self._report, clock)
+
+    async def _report(self, what: str, error: DaemonError) -> None:
+        await self.report_error(error.error_code, f"{what}: {error.message}")
 
     # What is new.
 
@@ -102,9 +120,8 @@ class ClimbingDaemon(BaseDaemon):
 
     # Climbing.
 
-    async def _have_them_climb(self, changed: asyncio.Event) -> None:
+    async def _have_them_climb(self) -> None:
         while self.is_running:
-            changed.clear()
             seconds = await self._keeper.seconds_until_due(self.ladders)
             if seconds > 0:
                 pause = min(seconds, 60.0)
