@@ -115,7 +115,15 @@ class Deck:
         await self.roster.declare(self.registry.declared())
         await self.leases.join()
         stack.push_async_callback(self.leases.leave)
-        for part in (self.journal, self.readings, self.board, self.questions, self.keepers, self.executor):
+        for part in (
+            self.journal,
+            self.readings,
+            self.board,
+            self.questions,
+            self.workers,
+            self.keepers,
+            self.executor,
+        ):
             await stack.enter_async_context(part)
         stack.enter_context(self.bus.listen(self.events.record))
         await stack.enter_async_context(self.supervisor)

@@ -16,6 +16,7 @@ from daemons.workflows.describe.batch import Batch, Outcome
 from daemons.workflows.describe.keeper import DescriptionKeeper
 from daemons.workflows.describe.local_errors import ModelNotLoaded, hinders_loading
 from daemons.workflows.describe.options import PROMPT, Describer
+from daemons.workflows.describe.worker_specs import SINGLE_WORKER
 
 LANE = "describe_image"
 
@@ -67,11 +68,11 @@ async def describe_image(ctx: JobContext, args: ImageArgs) -> ImageDescription:
     """Describes one image; the description is the result and is kept nowhere else."""
     ask = args.ask()
     if ask is None:
-        outcome = await _look(Batch(ctx, [disk_path(args.path)]))
+        outcome = await _look(Batch(ctx, [disk_path(args.path)], spec=SINGLE_WORKER))
         return _description(args, outcome, None)
     if args.describer == "vision":
         client = ctx.client(VisionClient)
-        outcome = await _look(Batch(ctx, [disk_path(args.path)], describer="prepare"))
+        outcome = await _look(Batch(ctx, [disk_path(args.path)], describer="prepare", spec=SINGLE_WORKER))
 
         async def tell(what: str) -> None:
             await ctx.progress(0, 1, what)

@@ -1,6 +1,7 @@
 """How the worker of each describer is started, what it may use and when it is replaced."""
 
 import os
+from dataclasses import replace
 
 from daemons.subprocess_work.spec import MEBIBYTE, WorkerSpec
 
@@ -30,6 +31,9 @@ _USUAL = {
 }
 
 BASIC_WORKER = WorkerSpec.module(_MODULE, memory=1536 * MEBIBYTE, silence=120.0, recycle_memory=400 * MEBIBYTE)
+
+# A request is a single image here, and a new process takes longer to start than to describe a few.
+SINGLE_WORKER = replace(BASIC_WORKER, recycle_requests=500)
 
 
 def worker_of(describer: str) -> WorkerSpec:
