@@ -6,6 +6,7 @@ from daemons.workflows.polling.options import FootageOptions
 
 ENDINGS = frozenset(
     {b".mov", b".mp4", b".m4v", b".mkv", b".webm", b".avi", b".mxf", b".mts", b".m2ts", b".mpg", b".mpeg", b".wmv"}
+    | {b".3g2", b".3gp", b".asf", b".dv", b".flv", b".gxf", b".ogv", b".qt", b".vob"}
 )
 """Of files that are clips by their name."""
 

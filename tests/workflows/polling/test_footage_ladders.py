@@ -114,6 +114,32 @@ async def test_a_clip_and_its_frames_climb_to_the_end(deck: Deck, server: Transc
     assert [frame.id for frame in await frames_of(deck, clip)] == [frame.id for frame in frames]
 
 
+async def test_what_lies_in_the_drop_folder_climbs(deck: Deck, tmp_path: Path) -> None:
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    path = filmed(drop / "pier.MOV", sound=None)
+    (drop / "notes.txt").write_text("no clip")
+    # Nobody writes to it any more.
+    os.utime(path, (1_600_000_000, 1_600_000_000))
+    keeper, ended = deck.keepers.get(RecordKeeper), asyncio.Event()
+
+    with keeper.hearing(ended.set, ["footage"]):
+        await deck.roster.edit("footage", configuration={"drop_folder": str(drop), **ONE_FRAME})
+        await deck.roster.start("footage")
+        async with asyncio.timeout(60):
+            while not await complete(keeper):
+                await ended.wait()
+                ended.clear()
+
+    (clip,) = await complete(keeper)
+    assert (clip.code, clip.source, clip.title) == ("FT0001", wired(path), "pier.MOV")
+    assert (await frames_of(deck, clip))[0].is_complete
+
+
+async def complete(keeper: RecordKeeper) -> Sequence[Record]:
+    return (await keeper.list(RecordFilter(ladder="footage", state="complete"))).items
+
+
 async def test_clips_that_are_not_well_stand_where_they_are_with_the_reason(deck: Deck, tmp_path: Path) -> None:
     (tmp_path / "text.mov").write_text("Dear diary")
     short = filmed(tmp_path / "short.mov", 1)
