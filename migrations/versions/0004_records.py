@@ -99,7 +99,7 @@ def upgrade() -> None:
         sa.Column("made_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("record", "space", name="pk_record_vectors"),
     )
-    op.create_index("ix_record_vectors_made_at", "record_vectors", ["space", "made_at"])
+    op.create_index("ix_record_vectors_made_at", "record_vectors", ["space", "made_at", "record"])
 
 
 def downgrade() -> None:

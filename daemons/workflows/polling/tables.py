@@ -125,5 +125,5 @@ class RecordVectorTable(Base):
     vector: Mapped[bytes] = mapped_column(LargeBinary)
     made_at: Mapped[datetime]
 
-    # Who keeps them in memory asks for the new ones.
-    __table_args__ = (Index("ix_record_vectors_made_at", "space", "made_at"),)
+    # Who keeps them in memory asks for them in this order, and later for the new ones.
+    __table_args__ = (Index("ix_record_vectors_made_at", "space", "made_at", "record"),)
