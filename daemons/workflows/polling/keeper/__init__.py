@@ -19,6 +19,7 @@ from daemons.workflows.polling.keeper.adding import add
 from daemons.workflows.polling.keeper.awaiting import Awaiting
 from daemons.workflows.polling.keeper.claiming import claim, due_of, next_due, take_back
 from daemons.workflows.polling.keeper.figures import StepFigures, figures
+from daemons.workflows.polling.keeper.likeness import Like, NothingToCompare, SimilarRecords
 from daemons.workflows.polling.keeper.lists import LIMIT_MOST, STATES, Column, RecordFilter
 from daemons.workflows.polling.keeper.moving import LOCK_SECONDS, NotThere, RecordLocked, StatusNotOnLadder
 from daemons.workflows.polling.keeper.rows import TOPIC, StaleRecord, UnknownRecord
@@ -35,9 +36,11 @@ __all__ = [
     "TOPIC",
     "Column",
     "Ladder",
+    "Like",
     "NewRecord",
     "NoSmallCopy",
     "NotThere",
+    "NothingToCompare",
     "Reason",
     "Record",
     "RecordFilter",
@@ -65,6 +68,7 @@ class RecordKeeper:
         self.folder: Path = tools.data_dir / "records"
         """For files of records that are kept nowhere else, such as frames of a clip."""
         self.ladders = dict(ladders)
+        self.similar = SimilarRecords(tools.database, tools.clock)
         self.pictures = SmallCopies(self.folder / "thumbnails")
         self.awaiting = Awaiting(self.ladders)
         """How many records wait for a person, while the keeper is open: `len(keeper.awaiting)`."""
