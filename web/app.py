@@ -64,6 +64,8 @@ from web.pages import job as job_pages
 from web.pages import jobs as job_list_pages
 from web.pages import notifications as notification_pages
 from web.pages import operations as operation_pages
+from web.pages import record as record_page
+from web.pages import records as record_pages
 from web.pages import schedules as schedule_pages
 from web.pages import system as system_pages
 from web.pages import types as type_pages
@@ -132,6 +134,8 @@ PAGES: list[BaseRoute] = [
     *notification_pages.ROUTES,
     *gallery_pages.ROUTES,
     *description_page.ROUTES,
+    *record_pages.ROUTES,
+    *record_page.ROUTES,
     *inbox_pages.ROUTES,
     *activity_pages.ROUTES,
     *system_pages.ROUTES,
@@ -178,7 +182,9 @@ def create_app(service: Service) -> Starlette:
     # A redirect to the path with another slash is built from the Host header, and hides misspelt links.
     app.router.redirect_slashes = False
     signals = Signals(service.board)
-    signals.add("inbox", lambda: service.questions.open_count)
+    templates.read_records_with(records.awaiting_reader(service))
+    signals.add("inbox", lambda: service.questions.open_count + records.awaiting_count(service))
+    signals.add("records", lambda: records.awaiting_count(service))
     signals.add("system", lambda: service.health.trouble)
     templates.frame_with(sections_of(app.routes), signals.now)
     app.state.context = Context(service, templates, hub, _document(service.version), signals)

@@ -1,4 +1,4 @@
-"""Changes of daemons, jobs and descriptions as pieces of page, and as frames of the page's socket.
+"""Changes of daemons, jobs, descriptions and records as pieces of page, and as frames of the page's socket.
 
 Each piece is the partial that drew the first load, so both are the same bytes. It is rendered once per change
 and the same text goes to every viewer: partials hold nothing that differs between viewers.
@@ -43,6 +43,8 @@ def fragments_of(templates: Templates, event: Event) -> tuple[Fragment, ...]:
             return job_row(templates, job), job_head(templates, job)
         case ItemChanged("descriptions", _, description):
             return (description_row(templates, description),)
+        case ItemChanged("records", _, record):
+            return (record_row(templates, record),)
         case ItemChanged("tallies", _, tally):
             return (tiles(templates, tally),)
         case ItemChanged("activity", _, activity):
@@ -81,6 +83,11 @@ def description_row(templates: Templates, description: Mapping[str, JsonValue]) 
     """Draw one described image, given as the API shows it."""
     target = f"i-{description['id']}"
     return _fragment(templates, target, 0, "partials/description_row.html", description=description)
+
+
+def record_row(templates: Templates, record: Mapping[str, Any]) -> Fragment:
+    """Draw one record, given as its event tells it: a card of the board, a row of the table."""
+    return _fragment(templates, f"r-{record['id']}", record["revision"], "partials/record_row.html", record=record)
 
 
 def tiles(templates: Templates, tally: Mapping[str, JsonValue]) -> Fragment:

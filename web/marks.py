@@ -50,6 +50,16 @@ _JOB_MARKS = {
 }
 _WAITING = Mark("…", N_("waiting"), "warn")
 _ASKING = Mark("?", N_("awaiting input"), "warn")
+RECORD_MARKS: Mapping[str, Mark] = {
+    "awaiting": _ASKING,
+    "parked": Mark("✕", N_("parked"), "bad"),
+    "failing": Mark("↻", N_("failing"), "warn"),
+    "running": Mark("▶", N_("running"), "good"),
+    "waiting": Mark("○", N_("waiting"), "calm"),
+    "resting": Mark("…", N_("resting"), "calm"),
+    "complete": Mark("✓", N_("complete"), "good"),
+}
+"""By the word that web/record_states.py finds for a record."""
 _WISHES: Mapping[str, Mark] = {
     Desired.ON: Mark("→", N_("wanted on"), "calm"),
     Desired.OFF: Mark("→", N_("wanted off"), "calm"),
@@ -67,6 +77,8 @@ _VALUES = frozenset(
         *(N_("backoff"), N_("on"), N_("off"), N_("wanted"), N_("state"), N_("job"), N_("error")),
         *(N_("sent"), N_("dropped"), N_("open"), N_("answered"), N_("taken"), N_("expired"), N_("withdrawn")),
         *(N_("viewer"), N_("operator"), N_("admin"), N_("done"), N_("refused"), N_("crashed"), N_("released")),
+        *(mark.message for mark in RECORD_MARKS.values()),
+        *(N_("awaiting"), N_("timed out"), N_("lost"), N_("moved")),
         *(N_("describer"), N_("copy"), N_("hand"), N_("import")),
         *(N_("ran"), N_("missed"), N_("skipped"), N_("waiting"), N_("unknown"), N_("all"), N_("silent")),
     )

@@ -34,6 +34,7 @@ SECTIONS = (
     Section("daemons", N_("Daemons"), "d", is_main=True),
     Section("jobs", N_("Jobs"), "j", is_main=True),
     Section("inbox", N_("Inbox"), "i", is_main=True),
+    Section("records", N_("Records"), "r"),
     Section("schedules", N_("Schedules"), "s"),
     Section("activity", N_("Activity"), "a"),
     Section("descriptions", N_("Descriptions"), "e"),

@@ -17,6 +17,7 @@ from web.answers import choices_of
 from web.assets import TEMPLATES, Assets
 from web.look import THEMES, Look
 from web.masks import masked
+from web.record_states import AwaitingOf, nobody_awaits, state_of
 from web.sections import Section
 from web.trees import tree_of
 
@@ -77,6 +78,7 @@ class Templates:
             reason_of=marks.reason_of,
             silence_of=marks.silence_of,
             job_mark=marks.job_mark,
+            record_mark=marks.RECORD_MARKS.__getitem__,
             happening_mark=marks.happening_mark,
             job_accepts=marks.job_accepts,
             tries=marks.tries,
@@ -84,10 +86,15 @@ class Templates:
             choices_of=choices_of,
         )
         self.frame_with((), dict)
+        self.read_records_with(nobody_awaits)
 
     def frame_with(self, sections: Iterable[Section], signals: Callable[[], Mapping[str, int]]) -> None:
         """Show these sections around every page, and these numbers; see web/signals.py."""
         self._environment.globals.update(sections=tuple(sections), signals=signals)
+
+    def read_records_with(self, awaiting_of: AwaitingOf) -> None:
+        """Tell by `awaiting_of` which records wait for a person."""
+        self._environment.globals.update(record_state=lambda record: state_of(record, awaiting_of))
 
     def looking(self, look: Look) -> Self:
         """Return the same templates for somebody who wants pages to look like that."""

@@ -16,12 +16,13 @@ def open_showcase(folder: Path) -> Iterator[Deck]:
     """Serve a deck with daemons and jobs in every state, and a described folder of pictures."""
     pictures = take_pictures(folder / "Holiday", 8)
     (pictures / "broken.jpg").write_bytes((pictures / "IMG_0001.jpg").read_bytes()[:2000])
-    plugins = ("tests.browser.puppets", "tests.browser.no_such_plugin")
+    plugins = ("tests.browser.puppets", "tests.web.toy_ladder", "tests.browser.no_such_plugin")
     with Deck(folder / "data", "--describe", str(pictures), plugins=plugins) as deck:
         gate = folder / "gate"
         stage_daemons(deck, gate)
         stage_jobs(deck, gate)
         stage_plans(deck)
+        stage_records(deck)
         yield deck
 
 
@@ -69,6 +70,17 @@ def stage_plans(deck: Deck) -> None:
     }
     deck.call("POST", "/api/notifications/targets", hook)
     deck.call("POST", "/api/notifications/targets/hook/test")
+
+
+def stage_records(deck: Deck) -> None:
+    """Have records at several places of their ladder."""
+    places = {"asking": "Awaiting User Input", "told": "2 - Told", HOSTILE[:255]: "1 - Found", "new": None}
+    for title, status in places.items():
+        fields = {"place": "Kiel", "keywords": ["boats", "ice"], "notes": LONG}
+        new = {"ladder": "toys", "source": f"/toys/{len(title)}.jpg", "title": title, "fields": fields}
+        record = deck.call("POST", "/api/records", new)
+        if status is not None:
+            deck.call("POST", f"/api/records/{record['id']}/move", {"status": status, "note": LONG})
 
 
 def stage_jobs(deck: Deck, gate: Path) -> None:

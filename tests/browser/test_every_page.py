@@ -34,6 +34,7 @@ EXAMPLES = {
     "/jobs/{id}": ["{parent}", "{gated}"],
     "/operations/{id}": ["{operation}"],
     "/descriptions/{id}": ["{described}", "{broken}"],
+    "/records/{id}": ["{asking}", "{told}"],
     "/inbox/{id}": ["{question}"],
     "/types/{type}": ["demo"],
     "/daemons/{name}/remove": ["describe-holiday", "demo"],
@@ -47,6 +48,9 @@ EXAMPLES = {
 VARIANTS = {
     "/jobs": ["?q=nothing-is-called-this", "?q=state:failed+type:doomed"],
     "/descriptions": ["?view=list"],
+    "/records": ["?ladder=toys", "?ladder=toys&complete=true"],
+    "/records/table": ["?ladder=toys&code=ERR_NONE"],
+    "/records/figures": ["?ladder=toys"],
     "/welcome": ["?step=2", "?step=3"],
     "/signin": ["?code=abc"],
 }
@@ -99,6 +103,7 @@ def ids(deck: Deck) -> dict[str, str]:
     described = {one["state"]: one["id"] for one in deck.call("GET", "/api/descriptions?limit=100")["items"]}
     deck.call("PATCH", f"/api/descriptions/{described['done']}", {"description": "Snow below a blue sky."})
     seen = {"described": described["done"], "broken": described["failed"]}
+    seen |= {record["title"]: record["id"] for record in deck.call("GET", "/api/records?ladder=toys")["items"]}
     return {**jobs, **seen, "question": questions[0]["id"], "operation": bulk["id"]}
 
 

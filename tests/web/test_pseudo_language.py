@@ -38,12 +38,16 @@ PARAMETERS = {
     "/operations/{id}": ["{operation}"],
     "/inbox/{id}": ["{question}"],
     "/descriptions/{id}": ["{described}", "{broken}"],
+    "/records/{id}": ["{toy}", "{asking}"],
 }
 VARIANTS = {
     "/daemons": ["", "/talker?at=2026-01-01T00:00:00"],
     "/jobs": ["", "?q=", "?q=nothing-is-called-this", "?q=state:failed+type:echo"],
     "/activity": ["", "?kind=refused"],
     "/descriptions": ["", "?q=nothing&colour=teal&edited=true&finish=length&gone=all"],
+    "/records": ["?ladder=toys", "?ladder=toys&complete=true"],
+    "/records/table": ["", "?q=nothing", "?ladder=toys&code=ERR_NONE"],
+    "/records/figures": ["?ladder=toys"],
     "/welcome": ["", "?step=2", "?step=3"],
     "/signin": ["", "?code=abc"],
     "/system/audit": ["", "?who=nobody"],
@@ -190,6 +194,12 @@ async def stage(program: httpx2.AsyncClient, service: Service) -> dict[str, str]
     operation = await call("POST", "/jobs/bulk", {"action": "retry", "q": "state:cancelled"})
     for finding in (SEEN, BROKEN):
         await service.database.write(lambda tx, finding=finding: record(tx, WAY, finding, "a-job"))
+    for name in ("toy", "asking", "told"):
+        source = {"ladder": "toys", "source": f"/toys/{name}.jpg", "fields": {"place": "Kiel"}}
+        jobs[name] = (await call("POST", "/records", source))["id"]
+    await call("POST", f"/records/{jobs['asking']}/move", {"status": "Awaiting User Input", "note": "Too dark."})
+    await call("POST", f"/records/{jobs['told']}/move", {"status": "2 - Told"})
+    await call("POST", f"/records/{jobs['toy']}/lock")
     found = {one["state"]: one["id"] for one in (await call("GET", "/descriptions"))["items"]}
     jobs |= {"described": found["done"], "broken": found["failed"]}
     await call("PATCH", f"/descriptions/{jobs['described']}", {"description": "Snow."})
@@ -216,6 +226,7 @@ async def data_of(program: httpx2.AsyncClient, ids: dict[str, str]) -> set[str]:
     ]
     paths += [f"/api/jobs/{ids[name]}" for name in ("echo", "wait", "ask", "late", "failed")]
     paths += [f"/api/descriptions/{ids[name]}" for name in ("described", "broken")]
+    paths += [f"/api/records/{ids[name]}" for name in ("toy", "asking", "told")]
     paths += [
         f"/api/daemons/{name}/{part}" for name in ("talker", "grumbler") for part in ("logs", "history", "errors")
     ]

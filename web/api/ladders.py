@@ -32,7 +32,8 @@ class StepShape(shapes.Shape):
 
 
 class LadderShape(shapes.Shape):
-    """A ladder; `form` is the JSON schema of what a person is asked for at `awaiting`."""
+    """A ladder; `form` is the JSON schema of what a person is asked for at `awaiting`, `fields` of what one may write
+    anywhere."""
 
     name: str
     title: str
@@ -43,6 +44,7 @@ class LadderShape(shapes.Shape):
     forced: str | None
     steps: list[StepShape]
     form: dict[str, Any]
+    fields: dict[str, Any]
 
 
 class LadderPage(shapes.Shape):
@@ -120,6 +122,7 @@ def shown_ladder(ladder: Ladder) -> dict[str, Any]:
         "forced": ladder.forced,
         "steps": [{name: getattr(step, name) for name in names} for step in ladder.steps],
         "form": form_of(ladder, awaits=True).model_json_schema(),
+        "fields": form_of(ladder, awaits=False).model_json_schema(),
     }
 
 

@@ -1,0 +1,132 @@
+"""Pages of records: board, table, form; what is typed is kept, and whoever may only look sees no buttons."""
+
+import re
+
+import httpx2
+
+from daemons.service import Service
+from tests.web.toy_ladder import ASKING, FORCED, FOUND, NEW, TOP, add_toys, keeper_of
+
+EVIL = "<script>alert(1)</script>"
+
+
+async def test_the_board_shows_who_waits_for_a_person_first(browser: httpx2.AsyncClient, service: Service) -> None:
+    await add_toys(service, "harbour")
+    await add_toys(service, EVIL, status=ASKING)
+    await add_toys(service, "told", status=TOP)
+
+    board = (await browser.get("/records?ladder=toys")).text
+    whole = (await browser.get("/records?ladder=toys&complete=true")).text
+
+    columns = re.findall(r'<h2 id="column-\d+">(.*?) <b', board)
+    assert columns == [ASKING, NEW, FOUND, FORCED, TOP]
+    assert ("TO0003" in board, "TO0003" in whole) == (False, True)
+    assert "Force resume all" in board
+    assert EVIL not in board
+    assert 'data-signal="inbox">1<' in board
+
+
+async def test_the_table_is_filtered_and_keeps_what_was_asked(browser: httpx2.AsyncClient, service: Service) -> None:
+    await add_toys(service, "harbour", "barn")
+    await add_toys(service, "boat", status=ASKING)
+
+    asked = (await browser.get("/records/table?ladder=toys&state=awaiting&status=&q=&limit=1")).text
+    first = (await browser.get("/records/table?limit=2")).text
+
+    assert [f"TO000{n}</a>" in asked for n in (1, 2, 3)] == [False, False, True]
+    assert '<option value="awaiting" selected>' in asked
+    assert "Next page" in first
+    assert "No record is like that" in (await browser.get("/records/table?q=nothing")).text
+    assert (await browser.get("/records?ladder=nowhere")).status_code == 422
+
+
+async def test_an_answer_leads_to_the_next_that_waits(browser: httpx2.AsyncClient, service: Service) -> None:
+    first, second = await add_toys(service, "harbour", "barn", status=ASKING)
+    form = f"/records/{first.id}/form"
+    page = (await browser.get(form)).text
+    typed = {"revision": "2", "field.title": "Harbour", "field.year": "1907", "field.keywords": "ice\r\nboats"}
+
+    saved = await browser.post(form, data={**typed, "next": "true"})
+    last = await browser.post(f"/records/{second.id}/form", data={"revision": "2", "field.title": "x", "next": "true"})
+
+    assert 'name="field.year"' in page
+    assert saved.headers["location"] == f"/records/{second.id}/form"
+    assert last.headers["location"] == "/records?ladder=toys"
+    now = await keeper_of(service).get(first.id)
+    assert now.fields == {"title": "Harbour", "year": 1907, "keywords": ["ice", "boats"]}
+    assert now.due_at is not None
+
+
+async def test_what_is_refused_comes_back_as_it_was_typed(browser: httpx2.AsyncClient, service: Service) -> None:
+    [record] = await add_toys(service, "harbour", status=ASKING)
+    form, keeper = f"/records/{record.id}/form", keeper_of(service)
+
+    wrong = await browser.post(form, data={"revision": "2", "field.title": "Mine", "field.year": "1066"})
+    await keeper.edit(record.id, {"title": "Theirs"}, who="Ana")
+    stale = await browser.post(form, data={"revision": "2", "field.title": "Mine"})
+    await keeper.lock(record.id, who="Ana")
+    locked = await browser.post(form, data={"revision": "4", "field.title": "Mine"})
+
+    assert [answer.status_code for answer in (wrong, stale, locked)] == [422, 409, 409]
+    assert all('value="Mine"' in answer.text for answer in (wrong, stale, locked))
+    assert 'aria-invalid="true"' in wrong.text
+    assert "<dd>Theirs</dd>" in stale.text
+    assert 'name="revision" value="3"' in stale.text
+    assert "Ana is writing into" in locked.text
+    assert "Ana is editing" in (await browser.get(f"/records/{record.id}")).text
+
+
+async def test_a_record_is_moved_by_its_buttons(browser: httpx2.AsyncClient, service: Service) -> None:
+    [record] = await add_toys(service, "harbour")
+    path = f"/records/{record.id}"
+
+    statuses = []
+    for command, form in (
+        ("skip", {}),
+        ("move", {"status": ASKING, "note": EVIL}),
+        ("resume", {}),
+        ("skip", {}),
+    ):
+        answer = await browser.post(f"{path}/{command}", data=form)
+        assert (answer.status_code, answer.headers["location"]) == (303, path)
+        statuses.append((await keeper_of(service).get(record.id)).status)
+    page = (await browser.get(path)).text
+
+    assert statuses == [FOUND, ASKING, FORCED, TOP]
+    assert "&lt;script&gt;alert(1)" in page
+    assert EVIL not in page
+    assert (await browser.post(f"{path}/retry")).status_code == 409
+    assert (await browser.post(f"{path}/move", data={"status": "9"})).status_code == 422
+
+
+async def test_many_are_asked_about_before_anything_is_done(browser: httpx2.AsyncClient, service: Service) -> None:
+    waiting = await add_toys(service, "harbour", "barn", status=ASKING)
+    matching = {"ladder": "toys", "state": "awaiting", "command": "resume matching"}
+
+    asked = await browser.post("/records/bulk", data=matching)
+    later = (await add_toys(service, "boat", status=ASKING))[0]
+    ids = re.findall(r'name="id" value="([^"]+)"', asked.text)
+    done = await browser.post("/records/bulk", data={"command": "resume", "confirmed": "true", "id": [*ids, "gone"]})
+
+    assert sorted(ids) == sorted(record.id for record in waiting)
+    assert "2 done." in done.text
+    assert "ERR_UNKNOWN_RECORD" in done.text
+    assert [(await keeper_of(service).get(one.id)).status for one in (*waiting, later)] == [FORCED, FORCED, ASKING]
+    for wrong in ({"command": "resume"}, {"command": "burn", "id": ids}, {"command": "move", "id": ids}, {"x": "1"}):
+        assert (await browser.post("/records/bulk", data=wrong)).status_code == 422
+
+
+async def test_who_may_only_look_sees_no_buttons(onlooker: httpx2.AsyncClient, service: Service) -> None:
+    [record] = await add_toys(service, "harbour", status=ASKING)
+
+    pages = [
+        (await onlooker.get(path)).text
+        for path in ("/records?ladder=toys", "/records/table", f"/records/{record.id}", f"/records/{record.id}/form")
+    ]
+
+    assert not [page for page in pages if "Force resume" in page or "<button>Save" in page]
+    assert (await onlooker.post(f"/records/{record.id}/form", data={"field.title": "x"})).status_code == 403
+
+
+async def test_figures_are_told(browser: httpx2.AsyncClient) -> None:
+    assert "Judge it" in (await browser.get("/records/figures?ladder=toys")).text

@@ -1,0 +1,158 @@
+"""The page of one record, its form, and the buttons that move it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from daemons.errors import Conflict, DaemonError, Invalid
+from daemons.workflows.polling.keeper import Ladder, Record, RecordFilter, StaleRecord
+from web.api.record_changes import Move, act, write
+from web.api.record_fields import EMPTY, FieldsRefused, form_of
+from web.api.records import keeper_of, record_of, shown
+from web.context import templates, viewer
+from web.pages.forms import Form, back_to
+from web.parsing import parse_model, read_form
+from web.schema_forms import Field, fields_of, input_names, read_fields
+from web.words import _
+
+CHILDREN_SHOWN = 50
+NEXT_AMONG = 50
+
+
+async def show_record(request: Request) -> Response:
+    keeper, record = keeper_of(request), await record_of(request)
+    ladder = keeper.ladders.get(record.ladder)
+    below = await keeper.list(RecordFilter(parent_id=record.id), limit=CHILDREN_SHOWN)
+    step = ladder.next_step(record) if ladder is not None else None
+    return templates(request).page(
+        "pages/record.html",
+        viewer=viewer(request),
+        record=shown(request, record),
+        ladder=ladder,
+        story=[one.as_dict() for one in await keeper.story(record)],
+        titles={one.name: one.title for one in ladder.steps} if ladder is not None else {},
+        step=step,
+        parent=await keeper.get(record.parent_id) if record.parent_id else None,
+        children=[child.as_dict() for child in below.items],
+        has_more=below.next is not None,
+    )
+
+
+async def show_form(request: Request) -> Response:
+    record = await record_of(request)
+    schema = _form(request, record).model_json_schema()
+    return _form_page(request, record, fields_of(schema, record.fields))
+
+
+async def save(request: Request) -> Response:
+    """Take what was typed, and lead on; whatever is refused is shown beside all that was typed."""
+    record = await record_of(request)
+    schema = _form(request, record).model_json_schema()
+    posted = await read_form(request, names=[*input_names(schema), "revision", "next"])
+    read = read_fields(schema, posted)
+    problem: DaemonError | None = None
+    errors, revision = read.errors, posted.get("revision", "")
+    if not errors:
+        try:
+            await write(request, record, read.value, int(revision) if revision.isdecimal() else None)
+            return back_to(request, await _way_on(request, record) if "next" in posted else f"/records/{record.id}")
+        except FieldsRefused as error:
+            errors = dict(error.problems)
+        except (Conflict, Invalid) as error:
+            problem = error
+    if errors:
+        problem = Invalid(_("Something in the form has to be corrected."))
+    now = await record_of(request)
+    fields = fields_of(schema, posted=posted, errors=errors)
+    changed = _changed(schema, now, read.value) if isinstance(problem, StaleRecord) else []
+    status = 409 if isinstance(problem, Conflict) else 422
+    return _form_page(request, now, fields, problem=problem, changed=changed, status=status)
+
+
+async def move(request: Request) -> Response:
+    record = await record_of(request)
+    form = await read_form(request, names=["status", "note"])
+    body = parse_model(Move, {name: value for name, value in form.items() if value})
+    await keeper_of(request).move(record.id, body.status, who=viewer(request).name, note=body.note)
+    return back_to(request, f"/records/{record.id}")
+
+
+def _acting(name: str) -> Callable[[Request], Awaitable[Response]]:
+    async def acting(request: Request) -> Response:
+        await read_form(request, names=())
+        return back_to(request, f"/records/{(await act(request, name)).id}")
+
+    return acting
+
+
+def _ladder(request: Request, record: Record) -> Ladder | None:
+    return keeper_of(request).ladders.get(record.ladder)
+
+
+def _form(request: Request, record: Record) -> type[BaseModel]:
+    ladder = _ladder(request, record)
+    return form_of(ladder, awaits=ladder is not None and record.status == ladder.awaiting)
+
+
+async def _way_on(request: Request, record: Record) -> str:
+    """Return the form of the record that waits longest besides this one, else the board."""
+    ladder = _ladder(request, record)
+    if ladder is not None and ladder.awaiting is not None:
+        keeper, me = keeper_of(request), viewer(request).name
+        now = keeper.clock.now()
+        for one in await keeper.oldest(ladder.name, ladder.awaiting, NEXT_AMONG):
+            is_others = one.edited_until is not None and one.edited_until > now and one.edited_by != me
+            if one.id != record.id and one.due_at is None and one.running_since is None and not is_others:
+                return f"/records/{one.id}/form"
+    return f"/records?ladder={record.ladder}"
+
+
+def _changed(schema: Mapping[str, Any], record: Record, typed: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the label and the present value of each field that is not as it was typed."""
+    labels = {field.name: field.label for field in fields_of(schema)}
+    return [
+        (labels[name], record.fields.get(name))
+        for name, value in typed.items()
+        if record.fields.get(name) != value and not (record.fields.get(name) in EMPTY and value in EMPTY)
+    ]
+
+
+def _form_page(
+    request: Request,
+    record: Record,
+    fields: list[Field],
+    *,
+    problem: DaemonError | None = None,
+    changed: list[tuple[str, Any]] | None = None,
+    status: int = 200,
+) -> Response:
+    ladder = _ladder(request, record)
+    asked = {field.name for field in fields}
+    return templates(request).page(
+        "pages/record_form.html",
+        status,
+        viewer=viewer(request),
+        record=shown(request, record),
+        ladder=ladder,
+        step=ladder.next_step(record) if ladder is not None else None,
+        known={name: value for name, value in record.fields.items() if name not in asked and name != "thumbnail"},
+        fields=fields,
+        problem=problem,
+        changed=changed or [],
+    )
+
+
+_ONE = "/records/{id}"
+FORMS = [
+    Form(_ONE + "/form", save, "PATCH /api/records/{id}"),
+    Form(_ONE + "/move", move, "POST /api/records/{id}/move"),
+    *(
+        Form(f"{_ONE}/{name}", _acting(name), f"POST /api/records/{{id}}/{name}")
+        for name in ("skip", "resume", "retry")
+    ),
+]
+ROUTES = [Route(_ONE, show_record), Route(_ONE + "/form", show_form), *(form.route() for form in FORMS)]

@@ -1,0 +1,58 @@
+"use strict";
+// Forms of records: who types holds the form, Ctrl+Enter saves and goes on, and beside the board the next form follows in the same place.
+(() => {
+  const RENEW = 60_000;  // a form is held for two minutes
+  let held = null, since = 0;  // the form that somebody types into, and since when it is held
+
+  async function hold(form) {
+    [held, since] = [form, Date.now()];
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(`${form.dataset.lock}/lock`, { method: "POST", headers, body: "{}" }).catch(() => null);
+    const told = await answer?.json().catch(() => null), revision = form.elements.revision;
+    const note = form.closest("main, dialog")?.querySelector("#lock-note");
+    if (note) note.textContent = answer?.ok ? "" : told?.error?.message ?? "";
+    // Holding it counts as a change, ours; if there was another one besides, saving has to tell of that.
+    if (answer?.ok && told.revision === +revision.value + 1) revision.value = told.revision;
+  }
+
+  function free() {
+    if (!held) return;
+    fetch(`${held.dataset.lock}/unlock`, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}", keepalive: true }).catch(() => null);
+    held = null;
+  }
+
+  // In the dialog the answer is shown in its place: what is wrong, or the next record.
+  async function send(form, button) {
+    const inner = document.getElementById("dialog-main");
+    button?.setAttribute("aria-busy", "true");
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form, button)) }).catch(() => null);
+    button?.removeAttribute("aria-busy");
+    if (!answer) return;
+    held = null;  // saving gave it back
+    const main = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
+    if (answer.ok && !main?.querySelector("form[data-lock]")) return document.getElementById("dialog").close();
+    inner.replaceChildren(...main.childNodes);
+    times.write(false);
+    inner.querySelector("[aria-invalid], input:not([type=hidden]), textarea")?.focus();
+  }
+
+  document.addEventListener("input", ({ target }) => {
+    const form = target.closest("form[data-lock]");
+    if (form && (held !== form || Date.now() - since > RENEW)) hold(form);
+  });
+  document.addEventListener("keydown", (event) => {
+    const form = event.target.closest?.("form[data-lock]");
+    if (!form || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    form.requestSubmit(form.querySelector("button[name=next]") ?? form.querySelector("button"));
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || !form.matches("form[data-lock]")) return;
+    if (!form.closest("dialog")) { held = null; return; }
+    event.preventDefault();
+    send(form, event.submitter);
+  });
+  document.getElementById("dialog")?.addEventListener("close", free);
+  addEventListener("pagehide", free);
+})();
