@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 _TOKEN = re.compile(r"\\(?P<escaped>.)|(?P<sign>[*@#])|(?P<plain>.)", re.DOTALL)
@@ -74,6 +75,7 @@ def _sort_key(value: Any) -> tuple[int, float, str]:
     return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, str(value).casefold())
 
 
+@lru_cache(maxsize=1000)
 def _pattern(criterion: str, *, whole: bool) -> re.Pattern[str]:
     parts = []
     for token in _TOKEN.finditer(criterion):

@@ -210,8 +210,8 @@ class RecordKeeper:
             known |= dict(map(tuple, rows))
         differ = [one for one in seen if known.get(one.remote_id, "") != one.revision]
         counts = (0, 0, 0)
-        for at in range(0, len(differ), ADDED_AT_ONCE):
-            part = differ[at : at + ADDED_AT_ONCE]
+        for at in range(0, len(differ), remotes.TAKEN_AT_ONCE):
+            part = differ[at : at + remotes.TAKEN_AT_ONCE]
             unit = partial(remotes.take, ladders=self.ladders, ladder=mine.name, seen=part, spell=spell, by=by)
             added, changed, left = await self._database.write(unit)
             counts = (counts[0] + added, counts[1] + changed, counts[2] + left)

@@ -24,6 +24,8 @@ from daemons.workflows.polling.records import NewRecord, Record, Try
 from daemons.workflows.polling.tables import RecordCounterTable, RecordStepTable
 
 CODE_CHARACTERS = 32
+TAKEN_AT_ONCE = 50
+"""Records in one unit: others that write wait no longer than for these."""
 Spell = Callable[[str, JsonValue], str]
 """Returns a field's value as the other system spells it, empty for None."""
 
@@ -32,13 +34,21 @@ _S = cast(Table, RecordStepTable.__table__).c
 _C = cast(Table, RecordCounterTable.__table__)
 _REMOTE = [_R.remote_id, _R.remote_revision, _R.remote_seen, _R.remote_synced]
 _TRY = [_S.step, _S.attempt, _S.outcome, _S.old, _S.new, _S.started_at, _S.seconds, _S.by, _S.error, _S.note]
-_one = (
+_known = (
     select(*COLUMNS, *_REMOTE)
-    .where(_R.ladder == bindparam("b_ladder"), _R.remote_id == bindparam("b_remote"))
+    .where(_R.ladder == bindparam("b_ladder"), _R.remote_id.in_(bindparam("b_remotes", expanding=True)))
     .with_for_update()
 )
 _by_id = select(*COLUMNS, *_REMOTE).where(_R.id == bindparam("b_id")).with_for_update()
-_with_code = select(_R.id).where(_R.ladder == bindparam("b_ladder"), _R.code == bindparam("b_code"))
+_with_code = select(_R.code).where(
+    _R.ladder == bindparam("b_ladder"), _R.code.in_(bindparam("b_codes", expanding=True))
+)
+_ADOPTED = ("remote_id", "remote_revision", "remote_seen", "remote_synced", "due_at", "is_complete")
+_adopt = (
+    update(RECORDS)
+    .where(_R.id == bindparam("b_id"))
+    .values({name: bindparam(f"new_{name}", type_=_R[name].type) for name in _ADOPTED})
+)
 _parent = select(_R.id).where(_R.ladder != bindparam("b_ladder"), _R.code == bindparam("b_code")).order_by(_R.number)
 
 
@@ -90,12 +100,13 @@ def take(
 
     One that somebody has open in a form is left; it comes again, because its revision is not noted.
     """
-    added = changed = left = 0
+    rows = tx.execute(_known, {"b_ladder": ladder, "b_remotes": [one.remote_id for one in seen]})
+    known = {row.remote_id: row for row in rows}
+    added = _add(tx, ladders, ladders[ladder], [one for one in seen if one.remote_id not in known], by)
+    changed = left = 0
     for one in seen:
-        row = tx.execute(_one, {"b_ladder": ladder, "b_remote": one.remote_id}).first()
-        if row is None:
-            added += _adopt(tx, ladders, ladders[ladder], one, by)
-        elif row.remote_revision != one.revision:
+        row = known.get(one.remote_id)
+        if row is not None and row.remote_revision != one.revision:
             try:
                 _merge(tx, ladders, row, one, spell, by)
                 changed += 1
@@ -174,26 +185,32 @@ def open_of(ladder: str) -> Any:
     return select(_R.remote_id, _R.id).where(_R.ladder == ladder, _R.is_complete.is_(False), is_sent)
 
 
-def _adopt(tx: Transaction, ladders: Mapping[str, Ladder], ladder: Ladder, seen: Seen, by: str) -> int:
-    if seen.side.status not in ladder.statuses:
-        return 0
-    code = _free_code(tx, ladder, seen.code)
-    fields = {name: value for name, value in seen.values.items() if value not in (None, "", [])}
-    title = str(fields.get("title") or str(fields.get("file_path") or "").rpartition("/")[2])
-    parent = tx.execute(_parent, {"b_ladder": ladder.name, "b_code": seen.parent_code}).first()
-    new = NewRecord(ladder.name, seen.side.status, seen.source, title, fields, code)
-    (record,) = add(tx, dict(ladders), [new], by=by, parent_id=parent[0] if parent and seen.parent_code else None)
-    has_step = ladder.next_step(record) is not None
-    change: dict[str, Any] = {
-        "remote_id": seen.remote_id,
-        "remote_revision": seen.revision,
-        "remote_seen": _stored(seen.side, _last_try(tx, record)),
-        "remote_synced": record.revision,
-        "due_at": record.due_at if has_step else None,
-        "is_complete": not has_step and record.status in ladder.final,
-    }
-    tx.execute(update(RECORDS).where(_R.id == record.id).values(change))
-    return 1
+def _add(tx: Transaction, ladders: Mapping[str, Ladder], ladder: Ladder, seen: Sequence[Seen], by: str) -> int:
+    """Make records of those at a status of the ladder, and return how many they were."""
+    fit = [one for one in seen if one.side.status in ladder.statuses]
+    codes = _free_codes(tx, ladder, fit)
+    adopted = []
+    for one in fit:
+        fields = {name: value for name, value in one.values.items() if value not in (None, "", [])}
+        title = str(fields.get("title") or str(fields.get("file_path") or "").rpartition("/")[2])
+        parent_id = _id_of(tx, ladder, one.parent_code) if one.parent_code else None
+        new = NewRecord(ladder.name, one.side.status, one.source, title, fields, codes.get(one.remote_id))
+        (record,) = add(tx, dict(ladders), [new], by=by, parent_id=parent_id)
+        has_step = ladder.next_step(record) is not None
+        adopted.append(
+            {
+                "b_id": record.id,
+                "new_remote_id": one.remote_id,
+                "new_remote_revision": one.revision,
+                "new_remote_seen": _stored(one.side, _last_try(tx, record) if record.revision > 1 else 0),
+                "new_remote_synced": record.revision,
+                "new_due_at": record.due_at if has_step else None,
+                "new_is_complete": not has_step and record.status in ladder.final,
+            }
+        )
+    if adopted:
+        tx.execute(_adopt, adopted)
+    return len(adopted)
 
 
 def _merge(tx: Transaction, ladders: Mapping[str, Ladder], row: Any, seen: Seen, spell: Spell, by: str) -> Record:
@@ -246,20 +263,29 @@ def _moved(tx: Transaction, ladders: Mapping[str, Ladder], record: Record, statu
     return parked
 
 
-def _free_code(tx: Transaction, ladder: Ladder, code: str) -> str | None:
-    """Return the code from there, unless another record has it or it is none; later ones of ours come after it."""
-    code = clean(code.strip(), CODE_CHARACTERS)
-    if not code or tx.execute(_with_code, {"b_ladder": ladder.name, "b_code": code}).first() is not None:
-        return None
-    number = code.removeprefix(ladder.prefix)
-    if code.startswith(ladder.prefix) and number.isdecimal() and len(number) < 10:
+def _free_codes(tx: Transaction, ladder: Ladder, seen: Sequence[Seen]) -> dict[str, str]:
+    """Return the codes from there that no other record has, by remote id; later codes of ours come after them."""
+    given = {one.remote_id: clean(one.code.strip(), CODE_CHARACTERS) for one in seen}
+    asked = [code for code in given.values() if code]
+    taken = {row[0] for row in tx.execute(_with_code, {"b_ladder": ladder.name, "b_codes": asked})} if asked else set()
+    free: dict[str, str] = {}
+    for remote_id, code in given.items():
+        if code and code not in taken:
+            taken.add(code)
+            free[remote_id] = code
+    numbers = [code.removeprefix(ladder.prefix) for code in free.values() if code.startswith(ladder.prefix)]
+    if highest := max((int(number) for number in numbers if number.isdecimal() and len(number) < 10), default=0):
         make = sqlite.insert if tx.is_sqlite else postgresql.insert
-        highest = func.max if tx.is_sqlite else func.greatest
-        put = make(_C).values(ladder=ladder.name, last=int(number))
-        tx.execute(
-            put.on_conflict_do_update(index_elements=[_C.c.ladder], set_={"last": highest(_C.c.last, int(number))})
-        )
-    return code
+        greater = func.max if tx.is_sqlite else func.greatest
+        put = make(_C).values(ladder=ladder.name, last=highest)
+        last = greater(_C.c.last, highest)
+        tx.execute(put.on_conflict_do_update(index_elements=[_C.c.ladder], set_={"last": last}))
+    return free
+
+
+def _id_of(tx: Transaction, ladder: Ladder, parent_code: str) -> str | None:
+    row = tx.execute(_parent, {"b_ladder": ladder.name, "b_code": parent_code}).first()
+    return row[0] if row else None
 
 
 def _last_try(tx: Transaction, record: Record) -> int:
