@@ -109,6 +109,12 @@ class FileMakerServer:
         """Answer the next requests so, whatever they are; those after as usual."""
         self._steps += steps
 
+    def no_more(self) -> None:
+        """Answer everything as usual again."""
+        self._steps.clear()
+        self.loses.clear()
+        self.is_away = False
+
     def calls(self, method: str, ending: str = "") -> list[Request]:
         """Return the requests of that method whose path ends so."""
         return [asked for asked in self.requests if asked.method == method and asked.path.endswith(ending)]

@@ -152,6 +152,9 @@ class Connection:
             return read_token(reply, await self._read(reply))
         except TokenRefused as refused:
             raise SessionRefused(refused.message) from refused
+        except ServerBusy as busy:
+            self._turns.rest_all(self._pause(1) if busy.retry_after is None else busy.retry_after)
+            raise
         except BadAnswer as doubt:
             _tell(doubt)
 
