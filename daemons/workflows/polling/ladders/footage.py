@@ -1,6 +1,7 @@
 """The ladder of footage: clips, which go on once every one of their frames has come to the end of its own ladder."""
 
 from daemons.workflows.polling.ladder import Ladder, Step
+from daemons.workflows.polling.ladders.frames import PATIENT_ATTEMPTS
 from daemons.workflows.polling.ladders.stills import (
     DESCRIBING_SECONDS,
     LARGE_FILE_SECONDS,
@@ -69,6 +70,7 @@ FOOTAGE = Ladder(
             DESCRIBED,
             timeout=DESCRIBING_SECONDS,
             lane="model",
+            max_attempts=PATIENT_ATTEMPTS,
             title="Describe the clip by its frames and its speech",
             needs_children=True,
         ),

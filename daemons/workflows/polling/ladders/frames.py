@@ -15,6 +15,9 @@ THUMBNAIL = "2 - Thumbnail Complete"
 CAPTION = "3 - Caption Generated"
 TRANSCRIBED = "4 - Audio Transcribed"
 
+PATIENT_ATTEMPTS = 20
+"""Of steps that ask a server, which may be away: with their waits in between, about two hours."""
+
 FRAMES = Ladder(
     name="frames",
     title="Frames",
@@ -29,6 +32,7 @@ FRAMES = Ladder(
             CAPTION,
             timeout=DESCRIBING_SECONDS,
             lane="model",
+            max_attempts=PATIENT_ATTEMPTS,
             title="Describe what is seen",
         ),
         Step(
@@ -38,6 +42,7 @@ FRAMES = Ladder(
             TRANSCRIBED,
             timeout=900.0,
             lane="model",
+            max_attempts=PATIENT_ATTEMPTS,
             title="Write down what is said around it",
         ),
     ),
