@@ -7,7 +7,17 @@ import sqlite3
 import sys
 import time
 
-from benchmarks import batch_workers, browser, gallery, job_list, job_queue, sockets, startup, status_writes
+from benchmarks import (
+    batch_workers,
+    browser,
+    gallery,
+    job_list,
+    job_queue,
+    records,
+    sockets,
+    startup,
+    status_writes,
+)
 from benchmarks.engine import fsync_milliseconds
 from benchmarks.report import Benchmark
 
@@ -18,6 +28,7 @@ BENCHMARKS = [
     *job_list.BENCHMARKS,
     *gallery.BENCHMARKS,
     *batch_workers.BENCHMARKS,
+    *records.BENCHMARKS,
     *startup.BENCHMARKS,
     *browser.BENCHMARKS,
 ]

@@ -7,7 +7,7 @@ is over; a few more records than there are slots are held, so that no slot waits
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from daemons.clock import Clock
-from daemons.errors import DaemonError, ErrorInfo, Superseded
+from daemons.errors import DaemonError, ErrorInfo, Superseded, Unavailable
 from daemons.handlers import JobContext, can_be_retried
 from daemons.states import LogLevel
 from daemons.subprocess_work import Worker
@@ -103,10 +103,13 @@ class Climber:
         """
         with self._keeper.hearing(self._something.set, self._ladders):
             storing = asyncio.create_task(self._store(), name="storing steps")
+            climbing = asyncio.create_task(self._climb(linger, until), name="climbing")
             try:
-                await self._climb(linger, until)
+                await asyncio.wait({storing, climbing}, return_when=asyncio.FIRST_COMPLETED)
+                # Storing never ends but by an error, without which climbing would wait for ever.
+                (climbing if climbing.done() else storing).result()
             finally:
-                await self._end(storing)
+                await self._end(storing, climbing)
 
     def drain(self) -> None:
         """Take no more in hand; `run` returns once what is in hand is stored."""
@@ -119,11 +122,11 @@ class Climber:
             self._something.clear()
             now = self._clock.monotonic()
             if looked is None or now - looked >= self._interval:
-                await self._ctx.write(self._keeper.take_back)
+                await self._written(self._keeper.take_back)
                 looked = now
             is_over = self._is_draining or (until is not None and now >= until)
             room = 0 if is_over else max(0, self._room - len(self._in_hand))
-            claimed, due = await self._ctx.write(partial(self._claim, room))
+            claimed, due = await self._written(partial(self._claim, room))
             for record in claimed:
                 self._take(record, chained=0)
             if self._in_hand:
@@ -136,6 +139,15 @@ class Climber:
                 if linger is not None and now - idle_since >= linger:
                     return
             await self._clock.wait(self._something, self._pause(now, due, idle_since, linger, until))
+
+    async def _written(self, unit: Callable[[Any], T]) -> T:
+        """Write, again and again while the database is away: what was done must not be done twice for that."""
+        while True:
+            try:
+                return await self._ctx.write(unit)
+            except Unavailable as error:
+                await self._ctx.log(LogLevel.WARNING, f"Waiting: {error.message}")
+                await self._clock.sleep(RETRY_SECONDS)
 
     def _claim(self, room: int, tx: Any) -> tuple[Sequence[Record], datetime | None]:
         return self._keeper.claim(tx, self._ladders, self._ctx.job_id, self._ctx.attempt, room)
@@ -216,7 +228,7 @@ class Climber:
         settled = [one for one, _ in batch]
         await self._keep_pictures(settled)
         unit = partial(_settle, keeper=self._keeper, ctx=self._ctx, settled=settled)
-        after = await self._ctx.write(unit)
+        after = await self._written(unit)
         for (one, chained), record in zip(batch, after, strict=True):
             self._in_hand.pop(one.record.id, None)
             self._count(one, record)
@@ -253,13 +265,12 @@ class Climber:
         parts += [f"{tally.parked:,} parked"] if tally.parked else []
         return ", ".join(parts)
 
-    async def _end(self, storing: "asyncio.Task[None]") -> None:
+    async def _end(self, *own: "asyncio.Task[None]") -> None:
         """Break off what is in hand and give it back; store what is over."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *own]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        storing.cancel()
-        await asyncio.gather(storing, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         over = {one.record.id for one, _ in self._settled}
         left = [record for record in self._in_hand.values() if record.id not in over]
         settled = [one for one, _ in self._settled]
@@ -270,7 +281,7 @@ class Climber:
             self._keeper.release(tx, left)
 
         if settled or left:
-            await self._ctx.write(unit)
+            await self._written(unit)
 
 
 def _settle(tx: Any, keeper: RecordKeeper, ctx: JobContext, settled: Sequence[Settled]) -> Sequence[Record | None]:
