@@ -1,6 +1,7 @@
 """Keeps a ladder and its FileMaker layout in step: looks there now and then, and writes back what changes here."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 from daemons.clients.errors import BadAnswer, ServerAway
@@ -25,19 +26,23 @@ async def keep_in_step(
 
     While FileMaker is away nothing is lost: what has to be written back stays noted, and is written when it is there.
     """
-    failures = 0
+    failures, looked_at = 0, -math.inf
     while True:
         try:
             pushed = await store.push()
             for code, error in pushed.failed:
                 await report(code, error)
-            await store.pull()
+            # What changes here is no reason to look there: each look takes all that is open over the wire.
+            if clock.monotonic() >= looked_at + interval():
+                looked_at = clock.monotonic()
+                await store.pull()
             failures = 0
-            pause = interval()
+            pause = max(0.0, looked_at + interval() - clock.monotonic())
         except (ServerAway, BadAnswer) as error:
             pause = min(LONGEST_WAIT, interval() * 2**failures)
             failures = min(failures + 1, 10)
             await report("FileMaker", error)
+            looked_at = -math.inf
         changed.clear()
         if await clock.wait(changed, pause) and not failures:
             await clock.sleep(GATHERING_SECONDS)

@@ -10,9 +10,12 @@ from daemons.bus import Bus
 from daemons.clients.errors import NotConfigured, ServerAway
 from daemons.clients.filemaker.errors import FieldMissing
 from daemons.database import Database
+from daemons.errors import DaemonError
 from daemons.ids import new_id
 from daemons.settings.filemaker import LayoutSettings
+from daemons.tasks import beside
 from daemons.workflows.polling.climber import Climber
+from daemons.workflows.polling.in_step import keep_in_step
 from daemons.workflows.polling.keeper import NewRecord, Reason, Record, RecordKeeper
 from daemons.workflows.polling.keeper.remotes import Side
 from daemons.workflows.polling.ladder import Ladder, Outcome, Step, StepContext
@@ -360,9 +363,7 @@ async def test_fields_that_the_layout_lacks_are_left_alone(
 
 
 async def test_a_ladder_without_a_layout_has_no_store(keeper: RecordKeeper, clock: FakeClock) -> None:
-    async with open_bench(clock, stills={"layout": "Stills", "status": STATUS}) as bench:
-        assert FileMakerStore(keeper, bench.client, "stills", clock).layout.console == ""
-    async with open_bench(clock, stills={}) as bench:
+    async with open_bench(clock, stills={"layout": ""}) as bench:
         with pytest.raises(NotConfigured, match=r"filemaker\.stills\.layout"):
             FileMakerStore(keeper, bench.client, "stills", clock)
 
@@ -415,6 +416,42 @@ def test_values_go_there_and_back() -> None:
     }
     assert names.spell("day", "some time in spring") == names.spell("day", None) == ""
     assert names.seen(names.as_record("1", "0", Side("x", {"day": "99/99/0000"}))).values["day"] == "99/99/0000"
+
+
+async def test_what_changes_here_is_written_soon_and_looked_for_there_only_now_and_then(
+    studio: Studio, clock: FakeClock
+) -> None:
+    changed, reported = asyncio.Event(), list[str]()
+
+    async def report(what: str, error: DaemonError) -> None:
+        reported.append(f"{what} {error.error_code}")
+
+    studio.stills.add(**{CODE: "ST0001", STATUS: NEW})
+    with studio.keeper.hearing(changed.set, ["stills"]):
+        async with beside(keep_in_step(studio.store, changed, lambda: 10.0, report, clock), "in step"):
+            finds = studio.bench.server.calls
+            await until(lambda: len(finds("POST", "_find")) == 1 and not studio.bench.server.at_work)
+            await clock.idle()
+            record = await studio.keeper.get("ST0001")
+            for status in (FOUND, ASKING, FOUND):
+                await studio.keeper.move(record.id, status, who="ana")
+                await clock.advance(1)
+                await until(lambda status=status: studio.there()[STATUS] == status)
+            assert len(finds("POST", "_find")) == 1
+
+            studio.bench.server.is_away = True
+            await clock.advance(10)
+            await until(lambda: reported)
+            studio.stills.write(1, **{STATUS: FORCED})
+            studio.bench.server.is_away = False
+            for _ in range(30):
+                await clock.advance(10)
+                await until(lambda: not studio.bench.server.at_work)
+                if (await studio.keeper.get("ST0001")).status == FORCED:
+                    break
+
+    assert (await studio.keeper.get("ST0001")).status == FORCED
+    assert reported[0].startswith("FileMaker ERR_")
 
 
 async def test_many_records_are_taken_in_pages(studio: Studio) -> None:
