@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from daemons.settings.servers import Section
 
@@ -100,8 +100,8 @@ FOOTAGE = LayoutSettings(
     console="AI_DevConsole",
     fields={"url": "SPECS_URL", "taken_at": "INFO_Date", "description": "INFO_Description"},
 )
+# Without a layout until somebody names one: FRAMES, where frames are to be seen in FileMaker, too.
 FRAMES = LayoutSettings(
-    layout="FRAMES",
     status="FRAMES_Status",
     code="FRAMES_ID",
     parent="FRAMES_ParentID",
@@ -132,6 +132,18 @@ class FileMakerSettings(Section):
     stills: LayoutSettings = Field(STILLS, description="The layout of stills.")
     footage: LayoutSettings = Field(FOOTAGE, description="The layout of clips.")
     frames: LayoutSettings = Field(FRAMES, description="The layout of frames.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_usual_names(cls, values: Any) -> Any:
+        """What is not said of a layout is as usual, so that one name can be set by itself."""
+        usual = {"stills": STILLS, "footage": FOOTAGE, "frames": FRAMES}
+        if not isinstance(values, dict):
+            return values
+        return {
+            name: usual[name].model_dump() | given if name in usual and isinstance(given, dict) else given
+            for name, given in values.items()
+        }
 
     def layouts(self) -> dict[str, LayoutSettings]:
         """Return what is known of each ladder's layout, those without a layout left out."""

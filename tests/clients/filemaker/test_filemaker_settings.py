@@ -55,13 +55,14 @@ def test_a_layout_is_named_in_a_file_and_the_password_in_the_environment(
     monkeypatch.setenv("DAEMONDECK_FILEMAKER__PASSWORD", "canary")
     file = tmp_path / "deck.toml"
     file.write_text(
-        '[filemaker]\nurl = "https://fm.example.org"\n[filemaker.frames]\nlayout = ""\n'
-        '[filemaker.stills]\nlayout = "Photos"\nstatus = "Where"\nfields = { caption = "Words" }\n'
+        '[filemaker]\nurl = "https://fm.example.org"\n[filemaker.footage]\nlayout = ""\n'
+        '[filemaker.stills]\nlayout = "Photos"\nconsole = ""\nfields = { caption = "Words" }\n'
     )
 
     settings = load_settings(config=file)
 
     filemaker = settings.filemaker
-    assert [*filemaker.layouts()] == ["stills", "footage"]
-    assert [*filemaker.stills.named()] == ["Where", "Words"]
+    assert [*filemaker.layouts()] == ["stills"]
+    # What is not said is as usual.
+    assert [*filemaker.stills.named()] == ["AutoLog_Status", "INFO_STILLS_ID", "SPECS_Filepath_Import", "Words"]
     assert "canary" in settings.secrets() and "canary" not in f"{settings!r} {settings.shown()}"

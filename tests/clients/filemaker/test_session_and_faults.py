@@ -208,13 +208,13 @@ async def report_of(bench: Bench) -> tuple[bool, str | None]:
 
 
 async def test_a_check_says_which_fields_are_missing(clock: FakeClock) -> None:
-    async with open_bench(clock, footage={}, frames={}, stills={"layout": "Stills", "status": STATUS}) as bench:
+    async with open_bench(clock, footage={"layout": ""}) as bench:
         assert await report_of(bench) == (True, None)
         report = bench.client.last_report
-        assert report is not None and report.version == "21.0.1.51" and report.layouts[0].fields == 2
+        assert report is not None and report.version == "21.0.1.51" and report.layouts[0].fields == 12
 
-    other = {"layout": "Stills", "status": STATUS, "fields": {"caption": "Nowhere"}}
-    async with open_bench(clock, footage={}, frames={}, stills=other) as bench:
+    other = {"code": "", "file": "", "console": "", "fields": {"caption": "Nowhere"}}
+    async with open_bench(clock, footage={"layout": ""}, stills=other) as bench:
         bench.server.table("Stills", STATUS)
         assert await report_of(bench) == (True, None)
         report = bench.client.last_report
