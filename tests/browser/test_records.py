@@ -1,0 +1,136 @@
+"""Records on their board: they move while one looks, are helped beside it, and nothing typed is lost."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import open_live, opened
+from tests.browser.deck import Deck, Item
+from tests.web.toy_ladder import ASKING, FOUND, TOP
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deck]:
+    plugins = ("tests.browser.puppets", "tests.web.toy_ladder")
+    with Deck(tmp_path_factory.mktemp("deck"), plugins=plugins) as running:
+        yield running
+
+
+def toy(deck: Deck, status: str | None = None) -> Item:
+    """Have a toy at a status."""
+    number = next(_numbers)
+    record = deck.call(
+        "POST", "/api/records", {"ladder": "toys", "source": f"/toys/{number}", "title": f"Toy {number}"}
+    )
+    return move(deck, record, status) if status else record
+
+
+def move(deck: Deck, record: Item, status: str) -> Item:
+    return deck.call("POST", f"/api/records/{record['id']}/move", {"status": status})
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(deck: Deck) -> Iterator[None]:
+    yield
+    waiting = deck.call("GET", "/api/records?ladder=toys&state=awaiting&limit=500")["items"]
+    for record in waiting:
+        deck.call("POST", f"/api/records/{record['id']}/unlock")
+        move(deck, record, TOP)
+
+
+def test_records_move_while_the_board_is_looked_at(page: Page, deck: Deck) -> None:
+    record = toy(deck)
+    open_live(page, deck)
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    page.get_by_role("link", name="Toys", exact=True).click()
+    expect(page.locator("#chip")).to_have_text("Live")
+    found = page.get_by_role("region", name=FOUND, exact=False)
+    page.mouse.move(1, 1)
+
+    move(deck, record, FOUND)
+    expect(found.get_by_role("link", name=record["code"], exact=True)).to_be_visible()
+    move(deck, record, ASKING)
+
+    asking = page.locator(".column.awaiting")
+    expect(asking.get_by_role("link", name=record["code"], exact=True)).to_be_visible()
+    expect(asking.locator(".count")).to_have_text("1")
+    expect(page.locator(".sections [data-signal=inbox]")).to_have_text("1")
+
+
+def test_what_is_typed_beside_the_board_stays_and_the_next_follows(page: Page, deck: Deck) -> None:
+    first, second = toy(deck, ASKING), toy(deck, ASKING)
+    open_live(page, deck, "/records?ladder=toys")
+    page.get_by_role("link", name=f"Answer {first['code']}").click()
+    panel = page.get_by_role("dialog")
+    title = panel.get_by_label("Title")
+
+    title.press_sequentially("A ship in the ha")
+    expect(page.locator(f"#r-{first['id']}")).to_contain_text("is editing")
+    for status in (FOUND, TOP):
+        move(deck, toy(deck), status)
+    expect(page.locator("#chip")).to_have_text("Live")
+    expect(title).to_have_value("A ship in the ha")
+    expect(title).to_be_focused()
+    title.press_sequentially("rbour")
+    page.keyboard.press("Control+Enter")
+
+    expect(panel.get_by_role("heading", level=1)).to_contain_text(second["code"])
+    expect(panel.get_by_label("Title")).to_have_value("")
+    told = deck.call("GET", f"/api/records/{first['id']}")
+    assert (told["fields"]["title"], told["edited_by"]) == ("A ship in the harbour", None)
+    page.keyboard.press("Control+Enter")
+    expect(panel).to_be_hidden()
+
+
+def test_somebody_elses_change_is_shown_beside_what_was_typed(page: Page, deck: Deck) -> None:
+    record = toy(deck, ASKING)
+    page.goto(deck.url(f"/records/{record['id']}/form"))
+    deck.call("PATCH", f"/api/records/{record['id']}", {"fields": {"title": "Theirs"}})
+
+    with page.expect_response("**/lock"):
+        page.get_by_label("Title").press_sequentially("Mine")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Theirs")
+    expect(page.get_by_label("Title")).to_have_value("Mine")
+    page.get_by_role("button", name="Save mine").click()
+
+    expect(page.locator(".known")).to_contain_text("Mine")
+    assert deck.call("GET", f"/api/records/{record['id']}")["fields"]["title"] == "Mine"
+
+
+def test_a_page_follows_its_record(page: Page, deck: Deck) -> None:
+    record = toy(deck)
+    open_live(page, deck, f"/records/{record['id']}")
+
+    page.get_by_role("combobox", name="Status").select_option(FOUND)
+    page.get_by_role("textbox", name="Why").fill("Too dark.")
+    page.get_by_role("button", name="Send there").click()
+    expect(page.locator(".story")).to_contain_text("Too dark.")
+    expect(page.locator("#chip")).to_have_text("Live")
+    move(deck, record, ASKING)
+
+    expect(page.locator(".headline")).to_contain_text(ASKING)
+
+
+def test_everything_is_done_without_scripts_on_a_phone(browser: Browser, deck: Deck) -> None:
+    record, other = toy(deck, ASKING), toy(deck, ASKING)
+    with opened(browser, java_script_enabled=False, viewport={"width": 390, "height": 844}) as context:
+        context.add_cookies([deck.session()])
+        page = context.new_page()
+        page.goto(deck.url("/records?ladder=toys"))
+        page.get_by_role("link", name=f"Answer {record['code']}").click()
+        page.get_by_label("Year").fill("1907")
+        page.get_by_role("button", name="Save and next").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text(other["code"])
+
+        page.goto(deck.url(f"/records/table?ladder=toys&status={ASKING}"))
+        page.get_by_role("checkbox", name=f"Choose {other['code']}").check()
+        page.get_by_role("button", name="Force resume…", exact=True).click()
+        page.get_by_role("button", name="Force resume", exact=True).click()
+        expect(page.get_by_text("1 done.")).to_be_visible()
+    assert deck.call("GET", f"/api/records/{record['id']}")["fields"] == {"year": 1907}
