@@ -14,6 +14,7 @@ from av.video import VideoStream
 
 from daemons.pictures.content import Content, ensure_unchanged
 from daemons.pictures.image_errors import FileUnreadable
+from daemons.text import clean
 from daemons.worker_process import Alive
 from daemons.workflows.polling.film.frames import first_frame, shown_size
 from daemons.workflows.polling.film.opening import Pulse, Steps, film, name_of, packets_of, picture_of
@@ -22,6 +23,8 @@ from daemons.workflows.polling.film.tags import read_tags
 SCAN_SECONDS = 120.0
 """So long a film is read through that does not say how long it is."""
 RATE_PACKETS = 300
+SOUNDS_MOST = 32
+"""Streams of sound that are told of."""
 _INDEX_MOST = 100_000
 _CHUNK = 4 * 1024 * 1024
 _MIME = {
@@ -63,7 +66,7 @@ def probe(path: bytes) -> Steps[dict[str, Any]]:
             "fps": round(float(rate), 3) if rate else None,
             "is_variable_rate": (yield from _is_variable(container, stream, pulse)),
             "has_audio": bool(container.streams.audio),
-            "audio": [_sound(one) for one in container.streams.audio],
+            "audio": [_sound(one) for one in container.streams.audio[:SOUNDS_MOST]],
             **read_tags(container),
         }
         ensure_unchanged(file, content)
@@ -160,7 +163,7 @@ def _sound(stream: Stream) -> dict[str, Any]:
         "codec": name_of(stream),
         "channels": getattr(context, "channels", None),
         "rate": getattr(context, "sample_rate", None),
-        "language": stream.language,
+        "language": clean(stream.language, 40) if stream.language else None,
     }
 
 
