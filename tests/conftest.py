@@ -15,6 +15,7 @@ from daemons.clock import SystemClock
 from daemons.database import Database
 from daemons.schema import upgrade
 from tests.fake_clock import FakeClock
+from tests.forked import empty_database
 from tests.postgres_server import PostgresServer, open_server
 from tests.recorder import Recorder
 
@@ -76,14 +77,6 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a migrated SQLite file to copy."""
-    path = tmp_path_factory.mktemp("template") / "template.db"
-    upgrade(f"sqlite:///{path}", path.parent, SystemClock())
-    return path
-
-
-@pytest.fixture(scope="session")
 def postgres_template(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the name of a migrated PostgreSQL database to copy."""
     name = postgres.create()
@@ -97,7 +90,7 @@ def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequ
     """Return the address of a migrated, empty database of the test's own, of each kind in turn."""
     if database_kind == "sqlite":
         path = tmp_path / "daemondeck.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        shutil.copyfile(empty_database(), path)
         yield f"sqlite:///{path}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -175,5 +175,5 @@ def create_app(service: Service) -> Starlette:
     signals.add("inbox", lambda: service.questions.open_count)
     signals.add("system", lambda: service.health.trouble)
     templates.frame_with(sections_of(app.routes), signals.now)
-    app.state.context = Context(service, templates, hub, _document(service.version), signals)
+    app.state.context = Context(service, templates, hub, partial(_document, service.version), signals)
     return app
