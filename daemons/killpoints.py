@@ -2,28 +2,29 @@
 
 import os
 import signal
-from collections.abc import Callable
 
 VARIABLE = "DAEMONDECK_KILL_AT"
 """`name` or `name:n`: die by SIGKILL when the place `name` is reached, or reached for the n-th time."""
 
 
-def _nothing(name: str) -> None:
-    return
+_wanted = ""
+_left = 0
 
 
-def _armed(target: str) -> Callable[[str], None]:
-    wanted, _, times = target.partition(":")
-    left = int(times or 1)
-
-    def reach(name: str) -> None:
-        nonlocal left
-        if name == wanted:
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    return reach
+def arm(target: str) -> None:
+    """Die at this place from now on; an empty name disarms."""
+    global _wanted, _left
+    _wanted, _, times = target.partition(":")
+    _left = int(times or 1)
 
 
-reach = _armed(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else _nothing
+def reach(name: str) -> None:
+    """Say that the place `name` is reached."""
+    global _left
+    if name == _wanted:
+        _left -= 1
+        if _left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+arm(os.environ.get(VARIABLE, ""))

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -187,5 +187,5 @@ def create_app(service: Service) -> Starlette:
     signals.add("records", lambda: records.awaiting_count(service))
     signals.add("system", lambda: service.health.trouble)
     templates.frame_with(sections_of(app.routes), signals.now)
-    app.state.context = Context(service, templates, hub, _document(service.version), signals)
+    app.state.context = Context(service, templates, hub, partial(_document, service.version), signals)
     return app

@@ -1,5 +1,6 @@
 """What every request carries: the service, the page's tools, and who asks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Context:
     service: Service
     templates: Templates
     hub: Hub
-    openapi: dict[str, Any]
+    document: Callable[[], dict[str, Any]]  #: the OpenAPI document; drawing it takes a while, once
     signals: Signals
 
 

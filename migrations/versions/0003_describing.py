@@ -34,6 +34,7 @@ ADDED: tuple[tuple[str, Any, dict[str, Any]], ...] = (
 )
 INDEXES = {
     "ix_descriptions_size": ["size"],
+    "ix_descriptions_choices": ["gone_at", "folder", "state", "describer", "model", "colour", "finish"],
     "ix_descriptions_figures": [
         "way",
         "created_at",

@@ -17,9 +17,9 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from tests.acceptance.conftest import DATABASE
 from tests.acceptance.toys import AWKWARD
-from tests.chaos.deck_process import PROJECT, DeckProcess, Item
+from tests.chaos.deck_process import DeckProcess, Item
+from tests.forked import DATABASE, PROJECT
 from tests.pictures.samples import landscape
 
 CREATES = 1_000
@@ -37,10 +37,9 @@ PLUGINS = {
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def deck(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> AsyncIterator[DeckProcess]:
+async def deck(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DeckProcess]:
     """Serve one deck for all that only ask."""
     data, elsewhere = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("plugins")
-    shutil.copyfile(sqlite_template, data / DATABASE)
     for name, code in PLUGINS.items():
         (elsewhere / f"{name}.py").write_text(code)
     plugins = ["tests.acceptance.toys", "tests.chaos.load", *PLUGINS]

@@ -4,7 +4,8 @@ import json
 import re
 from pathlib import Path
 
-from tests.cli.deck_runner import PROJECT, DeckRunner
+from tests.cli.deck_runner import DeckRunner
+from tests.forked import PROJECT
 
 
 def test_the_first_daemon_runs_as_it_is_printed(tmp_path: Path) -> None:

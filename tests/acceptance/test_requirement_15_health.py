@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.deck_process import PROJECT, DeckProcess, Item, environment
+from tests.chaos.deck_process import DeckProcess, Item, environment
+from tests.forked import PROJECT
 
 TOLD_WITHIN = 60.0
 

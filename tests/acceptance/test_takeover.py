@@ -1,5 +1,6 @@
 """Two decks on one database: one that was away too long finds that the other has taken over, and may write nothing."""
 
+import asyncio
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from tests.chaos.invariants import check
 
 TAKEN_WITHIN = 40.0
 """The lease is 15 s; the other one must watch it for so long."""
+REFUSED_WITHIN = 15.0
+"""It comes back with all it wanted to say; what it looks after, it looks at every few seconds."""
 
 
 @pytest.mark.databases("postgresql")
@@ -52,12 +55,17 @@ def speaks(pid: int) -> Any:
 
 async def until_refused(deck: DeckProcess, job_id: str, kinds: set[str]) -> list[Item]:
     """Return what the daemon's history has of refused writes once every kind of them is there, and the job's is too."""
-    async with deck.events("topics=daemons") as events:
-        while True:
-            history = (await deck.http.get("/api/daemons/chaos_talker/history", params={"limit": 500})).json()["items"]
-            refused = [entry for entry in history if entry["kind"] == "refused"]
-            listed = (await deck.http.get(f"/api/jobs/{job_id}")).json()["refused"]
-            if kinds <= {entry["to"] for entry in refused} and "finish" in {entry["what"] for entry in listed}:
-                return refused
-            # The talker never is silent: this is a moment, not a wait for anything in particular.
-            await events.until(speaks(deck.pid))
+    refused: list[Item] = []
+    listed: list[Item] = []
+    try:
+        async with asyncio.timeout(REFUSED_WITHIN), deck.events("topics=daemons") as events:
+            while True:
+                answer = await deck.http.get("/api/daemons/chaos_talker/history", params={"limit": 500})
+                refused = [entry for entry in answer.json()["items"] if entry["kind"] == "refused"]
+                listed = (await deck.http.get(f"/api/jobs/{job_id}")).json()["refused"]
+                if kinds <= {entry["to"] for entry in refused} and "finish" in {entry["what"] for entry in listed}:
+                    return refused
+                # The talker never is silent: this is a moment, not a wait for anything in particular.
+                await events.until(speaks(deck.pid))
+    except TimeoutError:
+        raise AssertionError(f"refused of the daemon: {refused}; of the job: {listed}") from None

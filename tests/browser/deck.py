@@ -2,8 +2,6 @@
 
 import re
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from itertools import count
@@ -13,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 
-from tests.chaos.deck_process import PROJECT, READY_SECONDS, TOKEN, environment, free_port
+from tests.chaos.deck_process import READY_SECONDS, TOKEN, environment, free_port
+from tests.forked import ForkedDeck, seed
 
 BASE_PATH = "/deck"
 MISCONFIGURED = "misconfigured"
@@ -33,6 +32,7 @@ class Deck:
     def __init__(
         self, data_dir: Path, *arguments: str, plugins: Sequence[str] = ("tests.browser.puppets",), **settings: str
     ) -> None:
+        self._data_dir = data_dir
         self._arguments = arguments
         self.port = free_port()
         ours = {"port": str(self.port), "base_path": BASE_PATH, f"daemons__{MISCONFIGURED}__done": "soon"}
@@ -56,16 +56,8 @@ class Deck:
         """Return once it serves. Raises AssertionError with what it said when it does not."""
         self.link, self.said = "", list[str]()
         self._told = threading.Event()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "daemons", "serve", *self._arguments],
-            cwd=PROJECT,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        seed(self._data_dir)
+        self._process = ForkedDeck(["serve", *self._arguments], env=self._environment, text=True)
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
         self._told.wait(READY_SECONDS)
@@ -121,7 +113,6 @@ class Deck:
         self.call("POST", f"/api/daemons/{name}/{command}", wishes)
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
                 self.said.append(line)

@@ -6,18 +6,20 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 
-PROJECT = Path(__file__).parents[2]
+from tests.forked import PROJECT, ForkedDeck, seed
+
 TOKEN = "a-token-for-tests-only"
 READY_SECONDS = 30.0
 _ADDRESS = re.compile(rb"http://[^/\s]+")
@@ -59,7 +61,11 @@ class DeckProcess:
 
     Entering waits until it serves, unless `awaits_ready` is False. `path`: folders of further plug-ins;
     `variables`: environment beyond our own settings; `wrapper`: a program that becomes the deck by itself.
+    `has_tables`: whether it finds a database with empty tables where it has none yet.
     """
+
+    forks: ClassVar = True
+    """Whether decks are forked; whoever measures how long they take to start wants none of that."""
 
     def __init__(
         self,
@@ -68,6 +74,7 @@ class DeckProcess:
         plugins: Sequence[str] = ("tests.chaos.load",),
         path: Sequence[Path] = (),
         awaits_ready: bool = True,
+        has_tables: bool = True,
         variables: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
         **settings: str,
@@ -77,6 +84,7 @@ class DeckProcess:
         self._plugins = plugins
         self._path = path
         self._awaits_ready = awaits_ready
+        self._has_tables = has_tables and "database_url" not in settings
         self._variables = variables or {}
         self._wrapper = wrapper
         self._settings = settings
@@ -87,22 +95,24 @@ class DeckProcess:
     async def __aenter__(self) -> Self:
         self._began = asyncio.get_running_loop().time()
         self.began_at = datetime.now(UTC)
-        self._process = await asyncio.create_subprocess_exec(
-            *self._wrapper,
-            sys.executable,
-            "-m",
-            "daemons",
-            "serve",
-            *self._arguments,
-            cwd=PROJECT,
-            env=environment(
-                self._data_dir, self._plugins, path=self._path, variables=self._variables, settings=self._settings
-            ),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
+        if self._has_tables:
+            seed(self._data_dir)
+        variables = environment(
+            self._data_dir, self._plugins, path=self._path, variables=self._variables, settings=self._settings
         )
+        if self.forks and not self._wrapper:
+            self._process: ForkedDeck | subprocess.Popen[bytes] = ForkedDeck(["serve", *self._arguments], env=variables)
+        else:
+            self._process = subprocess.Popen(
+                [*self._wrapper, sys.executable, "-m", "daemons", "serve", *self._arguments],
+                cwd=PROJECT,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._ending = asyncio.create_task(_end_of(self._process))
         self._told = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -150,16 +160,14 @@ class DeckProcess:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, unless the process is gone already."""
-        if self._process.returncode is None:
-            self._process.send_signal(number)
+        self._process.send_signal(number)
 
     async def ended(self, within: float = 30.0) -> int:
         """Return the exit code once the process is gone, minus the number of the signal that ended it."""
         async with asyncio.timeout(within):
-            await self._process.wait()
+            code = await asyncio.shield(self._ending)
             await self._reading
-        assert self._process.returncode is not None
-        return self._process.returncode
+        return code
 
     # Watching it.
 
@@ -191,13 +199,28 @@ class DeckProcess:
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
-        async for line in self._process.stdout:
+        loop, lines = asyncio.get_running_loop(), asyncio.StreamReader()
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), self._process.stdout)
+        async for line in lines:
             self.output.append(line)
             if not self.url and b"Daemondeck" in line and (found := _ADDRESS.search(line)):
                 self.url = found[0].decode()
                 self.seconds_to_ready = asyncio.get_running_loop().time() - self._began
                 self._told.set()
+        transport.close()
         self._told.set()
+
+
+async def _end_of(process: "ForkedDeck | subprocess.Popen[bytes]") -> int:
+    """Return the exit code of `process` once it has ended."""
+    loop, ended, pidfd = asyncio.get_running_loop(), asyncio.Event(), os.pidfd_open(process.pid)
+    loop.add_reader(pidfd, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(pidfd)
+        os.close(pidfd)
+    return process.wait()
 
 
 class Events:

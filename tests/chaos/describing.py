@@ -195,6 +195,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--stops", type=int, default=2)
     asked = parser.parse_args()
+    DeckProcess.forks = False
     with tempfile.TemporaryDirectory() as root:
         report = asyncio.run(
             run(Path(root), images=asked.images, broken=asked.broken, kills=asked.kills, stops=asked.stops)

@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     chosen = parser.parse_args()
+    DeckProcess.forks = False
     with tempfile.TemporaryDirectory(prefix="deck-") as folder:
         report = asyncio.run(_run_on(chosen.database, Path(folder), chosen.cycles, chosen.seed))
     print(f"seed {chosen.seed}: {report.summary()}")  # noqa: T201 - a program's result

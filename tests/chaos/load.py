@@ -87,10 +87,17 @@ class ChaosTalker(BaseDaemon):
         turn = 0
         while self.is_running:
             turn += 1
-            await self.update_status(f"Turn {turn} of process {os.getpid()}")
-            await self.log(LogLevel.INFO, f"turn {turn}")
-            await self.create_job("chaos_step", {"number": 1}, unique="talker")
+            await self._speak(f"Turn {turn}")
             await self.sleep(0.05)
+
+    async def on_stop(self) -> None:
+        """Do so once more: whatever it was at when it was ended, each kind of write is tried."""
+        await self._speak("Last words")
+
+    async def _speak(self, words: str) -> None:
+        await self.update_status(f"{words} of process {os.getpid()}")
+        await self.log(LogLevel.INFO, words)
+        await self.create_job("chaos_step", {"number": 1}, unique="talker")
 
 
 @daemon("chaos_speaker")

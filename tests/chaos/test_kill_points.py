@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.deck_process import PROJECT, DeckProcess
+from tests.chaos.deck_process import DeckProcess
 from tests.chaos.promises import FEEDER, Promises
+from tests.forked import PROJECT
 from tests.pictures.samples import landscape
 
 OPENING = ("data held", "database opened", "keepers opened", "executor opened", "service opened", "serving")
@@ -118,7 +119,7 @@ async def worked_to_death(deck: DeckProcess, promises: Promises) -> int:
 
 @pytest.mark.parametrize("place", MAKING_TABLES)
 async def test_a_deck_that_dies_while_it_makes_its_tables_makes_them_the_next_time(tmp_path: Path, place: str) -> None:
-    async with DeckProcess(tmp_path, awaits_ready=False, kill_at=place) as deck:
+    async with DeckProcess(tmp_path, awaits_ready=False, has_tables=False, kill_at=place) as deck:
         assert await deck.ended() == KILLED
 
     async with DeckProcess(tmp_path) as deck:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from daemons.cli.app import run
+from tests.forked import PROJECT, ForkedDeck
 
-PROJECT = Path(__file__).parents[2]
 SECONDS = 30.0
 
 
@@ -70,18 +70,11 @@ class DeckRunner:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def popen(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    def popen(self, *arguments: str, **variables: str) -> ForkedDeck:
         """Start a command and leave it running."""
         with (self._home / f"{arguments[0]}.stderr").open("a") as complaints:
-            return subprocess.Popen(
-                [sys.executable, "-m", "daemons", *arguments],
-                env={**self.environment, **variables},
-                cwd=self._home,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                text=True,
-            )
+            environment = {**self.environment, **variables}
+            return ForkedDeck(arguments, env=environment, cwd=self._home, stderr=complaints, text=True)
 
     @contextmanager
     def serving(self, *arguments: str, **variables: str) -> Iterator["Serving"]:
@@ -97,7 +90,6 @@ class DeckRunner:
         """Watch the progress of `target` until all that is wanted was told, and yield what was told."""
         with self.popen("progress", target, "--watch", "0.2") as process:
             try:
-                assert process.stdout is not None
                 told = ""
                 while not all(words in told for words in wanted):
                     line = process.stdout.readline()
@@ -116,8 +108,7 @@ class DeckRunner:
 class Serving:
     """A deck that has told where it is."""
 
-    def __init__(self, process: "subprocess.Popen[str]", deck: DeckRunner) -> None:
-        assert process.stdout is not None
+    def __init__(self, process: ForkedDeck, deck: DeckRunner) -> None:
         self.process = process
         self.greeting = process.stdout.readline()
         found = re.search(r"(http://[^/\s]+)", self.greeting)

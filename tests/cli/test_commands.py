@@ -140,7 +140,6 @@ def test_a_command_line_that_makes_no_sense_is_told_in_one_line(deck: DeckRunner
 def test_watching_tells_each_change(deck: DeckRunner) -> None:
     watching = deck.popen("status", "--watch", "toy_talker")
     try:
-        assert watching.stdout is not None
         assert watching.stdout.readline() == "toy_talker  stopped  -\n"
         deck.run("start", "toy_talker")
 
@@ -189,7 +188,6 @@ def test_following_goes_on_with_what_is_logged(deck: DeckRunner) -> None:
     deck.run("start", "toy_talker")
     following = deck.popen("logs", "toy_talker", "-f", "-n", "1")
     try:
-        assert following.stdout is not None
         assert "turn 1 at error" in following.stdout.readline()
         deck.run("wake", "toy_talker")
 
@@ -209,7 +207,6 @@ def test_following_everybody_without_what_was_before(deck: DeckRunner) -> None:
     deck.run("start", "toy_talker")
     following = deck.popen("logs", "-f", "-n", "0", "--level", "error")
     try:
-        assert following.stdout is not None
         # Woken until the follower is there to hear it: nothing tells us when it is.
         first = ""
         while not first:
@@ -327,7 +324,6 @@ def test_the_database_is_not_changed_while_a_deck_runs(deck: DeckRunner) -> None
 
 def test_a_reader_that_leaves_early_is_no_error_worth_a_traceback(deck: DeckRunner) -> None:
     reading = deck.popen("logs", "-f")
-    assert reading.stdout is not None
     reading.stdout.readline()
     reading.stdout.close()
     deck.run("start", "toy_talker")

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.deck_runner import PROJECT, SECONDS, DeckRunner, Serving
+from tests.cli.deck_runner import SECONDS, DeckRunner, Serving
+from tests.forked import PROJECT
 
 HEAVY = {"pydantic", "sqlalchemy", "starlette", "textual", "httpx2", "websockets", "structlog", "psutil", "web"}
 
@@ -89,7 +90,6 @@ def _chunks(number: int) -> Iterator[bytes]:
 def test_who_watches_is_told_when_the_deck_is_gone_and_when_it_is_back(own_deck: DeckRunner) -> None:
     with own_deck.serving() as serving:
         watching = own_deck.popen("status", "--watch", "demo")
-        assert watching.stdout is not None
         assert watching.stdout.readline() == "demo  stopped  -\n"
         serving.process.kill()
         serving.process.wait()

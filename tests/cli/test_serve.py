@@ -16,7 +16,8 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from daemons.cli.address import Address
-from tests.cli.deck_runner import PROJECT, DeckRunner, Serving
+from tests.cli.deck_runner import DeckRunner, Serving
+from tests.forked import PROJECT
 
 CANARY = "canary-c0ffee-1234567890"
 
@@ -256,7 +257,6 @@ def test_following_logs_goes_through_a_restart_with_a_mark(own_deck: DeckRunner)
     with own_deck.serving("--port", port) as serving:
         own_deck.run("start", "toy_talker")
         following = own_deck.popen("logs", "toy_talker", "-f", "-n", "1")
-        assert following.stdout is not None
         assert "at error" in following.stdout.readline()
         serving.process.kill()
         serving.process.wait()

@@ -1,5 +1,6 @@
 """GET /api/openapi.json, drawn from the declared calls: it cannot promise what is not served."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -62,7 +63,7 @@ def document(calls: Sequence[Call], version: str) -> dict[str, Any]:
 
 
 async def serve_document(request: Request) -> Response:
-    return JsonResponse(context_of(request.scope).openapi)
+    return JsonResponse(await asyncio.to_thread(context_of(request.scope).document))
 
 
 def _schemas(calls: Iterable[Call]) -> tuple[dict[type[BaseModel], str], dict[str, Any]]:

@@ -1,5 +1,6 @@
 """One daemon's own pages: each tab is a page with an address of its own."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -133,7 +134,8 @@ async def show_errors(request: Request) -> Response:
 async def show_api(request: Request) -> Response:
     read_query(request, NoQuery)
     daemon = daemon_of(request)
-    calls = _calls(context_of(request.scope).openapi["paths"], daemon.name)
+    document = await asyncio.to_thread(context_of(request.scope).document)
+    calls = _calls(document["paths"], daemon.name)
     return tab(request, "api", daemon, calls=calls, address=own_address(request.scope))
 
 

@@ -120,6 +120,7 @@
     clearTimeout(beating);
     beating = setTimeout(beat, 1000);
     beaten = Date.now();
+    transport.catchUp();
     times.tick(offline);
     if (ended || beaten - checked < VERDICT) return;
     checked = beaten;

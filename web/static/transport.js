@@ -1,11 +1,13 @@
 "use strict";
 // The only file that knows htmx. `start(on)` listens, `drop()` gives the socket up for dead, `retry()` connects at once,
-// `resync()` reads this page again. It calls on.alive(moment), on.live(), on.polled(), on.lost(code), on.frame(frame), on.changed(old, new).
+// `resync()` reads this page again, `catchUp()` draws what waits out of sight. It calls on.alive(moment), on.live(), on.polled(), on.lost(code), on.frame(frame), on.changed(old, new).
 const transport = (() => {
   const POLL = 5000, REFUSALS = 2;
   const PIECE = /<hx-partial id='([^']+)'[^>]*>(.*?)<\/hx-partial>/gs, CELL = /(?=<div role="cell")/;
   const REVISION = / data-rev="(\d+)"/, END = "</div>";
   const drawn = new Map();  // of each row, its cells as they came last: what has not changed is not drawn again
+  const CROWD = 3;  // so many rows of one frame are drawn wherever they are; of more, those out of sight wait
+  const waiting = new Map();  // the newest piece of each
   let selecting = false;  // asking the selection itself would lay the page out anew
   let on, connection, boot, abort, fetching, polling, greeted = false, refusals = 0, missed = false, written = false;
 
@@ -24,6 +26,7 @@ const transport = (() => {
     if (!answer.ok || answer.redirected) throw Object.assign(new Error(), { code: answer.redirected ? 4401 : 1006 });
     const [target, swap, text] = ["#main", "outerMorph ignoreTitle:true", await answer.text()];
     drawn.clear();
+    waiting.clear();
     await htmx.swap({ sourceElement: document.body, target, select: target, swap, text });
     if (!polling) return;
     on.alive(answer.headers.get("date"));
@@ -84,16 +87,38 @@ const transport = (() => {
       on.frame(frame);
       if (frame.content === undefined) return;
       event.detail.message.data = JSON.stringify({ content: shown(frame.content) });
-      if (written) document.dispatchEvent(new Event("htmx:after:swap"));  // as htmx says of what it draws
-      written = false;
+      tellWritten();
     }));
   }
 
   // What this page does not show need not be parsed; of a row whose kind is the same, only what differs is written.
-  const shown = (content) => content.replace(PIECE, (piece, id, html) => {
+  function shown(content) {
+    const unseen = [...content.matchAll(PIECE)].filter(([, id]) => sight.isOut(document.getElementById(id)));
+    if (unseen.length > CROWD) for (const piece of unseen) waiting.set(piece[1], piece);
+    else unseen.length = 0;
+    const late = new Set(unseen.map(([, id]) => id));
+    return content.replace(PIECE, (...piece) => late.has(piece[1]) ? "" : left(piece)) || undefined;
+  }
+
+  // What htmx has to draw of a piece.
+  function left([piece, id, html]) {
     const old = document.getElementById(id);
+    waiting.delete(id);
     return old && !isWritten(old, html) ? piece : "";
-  }) || undefined;
+  }
+
+  function catchUp(rows) {
+    if (fetching) return;  // which brings all of it
+    const ids = rows ? rows.map(({ id }) => id) : [...waiting.keys()];
+    const text = ids.filter((id) => waiting.has(id)).map((id) => left(waiting.get(id))).join("");
+    if (text) htmx.swap({ sourceElement: document.body, target: document.body, swap: "none", text });
+    tellWritten();
+  }
+
+  function tellWritten() {
+    if (written) document.dispatchEvent(new Event("htmx:after:swap"));  // as htmx says of what it draws
+    written = false;
+  }
 
   function isWritten(old, html) {
     const [head, ...cells] = html.slice(0, -END.length).split(CELL), [revision, number] = head.match(REVISION) ?? [];
@@ -137,6 +162,7 @@ const transport = (() => {
 
   function start(handlers) {
     on = handlers;
+    sight.tell(catchUp);
     document.addEventListener("htmx:ws:before:connection", (event) => { connection = event.detail.connection; });
     document.addEventListener("htmx:ws:before:message:incoming", receive);
     document.addEventListener("htmx:ws:close", closed);
@@ -146,5 +172,5 @@ const transport = (() => {
     });
   }
 
-  return { start, drop, retry, resync };
+  return { start, drop, retry, resync, catchUp };
 })();

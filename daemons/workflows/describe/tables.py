@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from daemons.models import Base, Serial
 
 FIGURES = ("way", "created_at", "state", "seconds", "finish", "prompt_tokens", "output_tokens", "gone_at", "origin")
+CHOICES = ("folder", "state", "describer", "model", "colour", "finish")
 
 
 class DescriptionTable(Base):
@@ -67,6 +68,8 @@ class DescriptionTable(Base):
         Index("ix_descriptions_sha256", "sha256"),
         # Holds all that figures are made of: summing up 100,000 rows would read each of them.
         Index("ix_descriptions_figures", *FIGURES),
+        # As much for what there is to choose from.
+        Index("ix_descriptions_choices", "gone_at", *CHOICES),
         Index("ix_descriptions_size", "size"),
         Index("ix_descriptions_file_digest", "file_digest"),
         Index("ix_descriptions_taken_at_number", "taken_at", "number"),

@@ -12,7 +12,7 @@ from daemons.database import Database
 from daemons.values import JsonValue
 from daemons.workflows.describe.keeper.filters import DescriptionFilter, conditions_of
 from daemons.workflows.describe.keeper.kept import Kept
-from daemons.workflows.describe.tables import DescriptionTable
+from daemons.workflows.describe.tables import CHOICES, DescriptionTable
 
 FACETS_SECONDS = 10.0
 VALUES_MOST = 500
@@ -62,7 +62,7 @@ class FacetCounts:
     async def _count(self, folder: str | None) -> Facets:
         now = self._clock.now()
         there = list(conditions_of(DescriptionFilter(folder=folder), is_sqlite=self._database.is_sqlite))
-        columns = (_D.state, _D.describer, _D.model, _D.colour, _D.finish)
+        columns = tuple(_D[name] for name in CHOICES)
         counted = await self._database.fetch(
             select(*columns, func.count().label("images")).where(*there).group_by(*columns)
         )
@@ -71,9 +71,11 @@ class FacetCounts:
             for column, counter in zip(columns, counters, strict=True):
                 if (value := row._mapping[column.name]) is not None:
                     counter[value] += row.images
-        states, describers, models, colours, finishes = (_ranked(counter.items()) for counter in counters)
+        described, *others = counters
+        states, describers, models, colours, finishes = (_ranked(counter.items()) for counter in others)
         every = sum(row.images for row in counted)
-        codes, folders = await self._codes(there), await self._folders(folder, there)
+        codes = await self._codes(there)
+        folders = _named(described) if folder is None else await self._folders(folder, there)
         return Facets(every, states, describers, models, colours, finishes, codes, folders, now)
 
     async def _codes(self, there: list[ColumnElement[bool]]) -> list[Facet]:
@@ -81,21 +83,21 @@ class FacetCounts:
         counted = select(code, func.count().label("images")).where(_D.state == "failed", *there).group_by(code)
         return _ranked((row.code, row.images) for row in await self._database.fetch(counted) if row.code)
 
-    async def _folders(self, folder: str | None, there: list[ColumnElement[bool]]) -> list[Facet]:
-        """Return the folders that are described; with `folder` those in it."""
-        name: ColumnElement[str] = _D.folder
-        if folder is not None:
-            inside = folder.rstrip("/") + "/"
-            place = case((_D.folder == "/", "/" + _D.path), else_=_D.folder + "/" + _D.path)
-            rest = func.substr(place, len(inside) + 1)
-            slash = (func.instr if self._database.is_sqlite else func.strpos)(rest, "/")
-            name = func.substr(place, 1, len(inside) + slash - 1)
-            # What lies in the folder itself is in none of those in it.
-            there = [*there, slash > 0]
-        label = name.label("name")
-        counted = select(label, func.count().label("images")).where(*there).group_by(label).order_by(label)
-        rows = await self._database.fetch(counted.limit(VALUES_MOST))
+    async def _folders(self, folder: str, there: list[ColumnElement[bool]]) -> list[Facet]:
+        """Return the folders that are in `folder`."""
+        inside = folder.rstrip("/") + "/"
+        place = case((_D.folder == "/", "/" + _D.path), else_=_D.folder + "/" + _D.path)
+        rest = func.substr(place, len(inside) + 1)
+        slash = (func.instr if self._database.is_sqlite else func.strpos)(rest, "/")
+        label = func.substr(place, 1, len(inside) + slash - 1).label("name")
+        # What lies in the folder itself is in none of those in it.
+        counted = select(label, func.count().label("images")).where(*there, slash > 0).group_by(label)
+        rows = await self._database.fetch(counted.order_by(label).limit(VALUES_MOST))
         return [Facet(row.name, row.images) for row in rows]
+
+
+def _named(counts: Counter[str]) -> list[Facet]:
+    return [Facet(value, count) for value, count in sorted(counts.items())[:VALUES_MOST]]
 
 
 def _ranked(counts: Iterable[tuple[str, int]]) -> list[Facet]:

@@ -1,12 +1,13 @@
 """Images that look alike, by their perceptual hashes: those like one, and all groups of them."""
 
 import asyncio
+import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, String, cast, func, select
 
 from daemons.clock import Clock
 from daemons.database import Database
@@ -25,7 +26,7 @@ SHOWN_OF_A_GROUP = 12
 CANDIDATES_MOST = 10_000
 LOOKS_SECONDS = 15.0
 GROUPS_SECONDS = 60.0
-_READ_AT_ONCE = 2_000
+_READ_AT_ONCE = 20_000
 _ASKED_AT_ONCE = 500
 _ALL_BITS = (1 << 64) - 1
 
@@ -119,14 +120,18 @@ class SimilarImages:
 
     async def _look(self) -> Looks:
         looks = Looks(array("q"), array("Q"), array("Q"))
-        last = 0
         page = select(_D.number, _D.perceptual_hash, func.substr(_D.file_digest, 1, 16).label("file"))
         page = page.where(_D.perceptual_hash.is_not(None), _D.gone_at.is_(None), _D.file_digest.is_not(None))
-        while rows := await self._database.fetch(page.where(_D.number > last).order_by(_D.number).limit(_READ_AT_ONCE)):
-            looks.numbers.extend(row.number for row in rows)
-            looks.spots.extend(row.perceptual_hash & _ALL_BITS for row in rows)
-            looks.files.extend(int(row.file, 16) for row in rows)
-            last = rows[-1].number
+        # Handed over as one text a column: as rows they would take three times as long.
+        together = func.json_group_array if self._database.is_sqlite else func.json_agg
+        last: int | None = 0
+        while last is not None:
+            some = page.where(_D.number > last).order_by(_D.number).limit(_READ_AT_ONCE).subquery()
+            numbers, spots, files = (cast(together(column), String) for column in some.c)
+            [row] = await self._database.fetch(select(func.max(some.c.number), numbers, spots, files))
+            last, *texts = tuple(row)
+            if last is not None:
+                await asyncio.to_thread(_add, looks, *texts)
         return looks
 
     async def _group(self, distance: int) -> _Groups:
@@ -159,6 +164,12 @@ class SimilarImages:
             some = select(*_D).where(_D.number.in_(numbers[at : at + _ASKED_AT_ONCE]), *conditions)
             found |= {row.number: Description.of(row) for row in await self._database.fetch(some)}
         return found
+
+
+def _add(looks: Looks, numbers: str, spots: str, files: str) -> None:
+    looks.numbers.extend(json.loads(numbers))
+    looks.spots.extend(spot & _ALL_BITS for spot in json.loads(spots))
+    looks.files.extend(int(file, 16) for file in json.loads(files))
 
 
 def _chains(looks: Looks, distance: int) -> list["array[int]"]:
