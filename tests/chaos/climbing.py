@@ -26,8 +26,12 @@ from tests.workflows.polling.clips import filmed
 DAEMONS = ("stills", "footage")
 AGED = 1_600_000_000
 LIFE_SECONDS = 1200.0
-LOOK_SECONDS = 0.2
-_ENDS = "is_complete OR parked_at IS NOT NULL OR status = 'Awaiting User Input'"
+_HOW_MANY = """
+    SELECT count(*) FILTER (WHERE parent_id IS NULL), count(*) FILTER (WHERE parent_id IS NULL AND at_an_end),
+           count(*) FILTER (WHERE parent_id IS NOT NULL AND NOT at_an_end)
+    FROM (SELECT parent_id, is_complete OR parked_at IS NOT NULL OR status = 'Awaiting User Input' AS at_an_end
+          FROM records)
+"""
 
 
 @dataclass
@@ -93,7 +97,7 @@ async def run(root: Path, *, stills: int, clips: int, kills: int) -> Report:
                     await deck.http.patch(f"/api/daemons/{name}", json={"configuration": options})
                     await deck.http.post(f"/api/daemons/{name}/start", json={})
             wanted = total if life == kills else (life + 1) * total // (kills + 2)
-            await _until_at_an_end(data_dir / "daemondeck.db", wanted, is_all=life == kills)
+            await _until_at_an_end(deck, data_dir / "daemondeck.db", wanted, is_all=life == kills)
             if life < kills:
                 deck.kill()
             else:
@@ -104,19 +108,17 @@ async def run(root: Path, *, stills: int, clips: int, kills: int) -> Report:
     return report
 
 
-async def _until_at_an_end(database: Path, wanted: int, *, is_all: bool) -> None:
+async def _until_at_an_end(deck: DeckProcess, database: Path, wanted: int, *, is_all: bool) -> None:
     """Return once so many records are at an end, or all of them and their frames."""
-    async with asyncio.timeout(LIFE_SECONDS):
+    async with asyncio.timeout(LIFE_SECONDS), deck.events("topics=jobs") as events:
         while True:
             with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as data:
-                [[dropped, ended]] = data.execute(f"SELECT count(*), sum({_ENDS}) FROM records WHERE parent_id IS NULL")
-                [[open_frames]] = data.execute(
-                    f"SELECT count(*) FROM records WHERE parent_id IS NOT NULL AND NOT ({_ENDS})"
-                )
+                [[dropped, ended, open_frames]] = data.execute(_HOW_MANY)
             print(f"\r{ended or 0} of {dropped} records are at an end", end="", flush=True)  # noqa: T201
             if (ended or 0) >= wanted and not (is_all and open_frames):
                 return
-            await asyncio.sleep(LOOK_SECONDS)
+            # Whatever a job tells is a moment to look again: its climb does so with every record.
+            await events.until(lambda item: True, LIFE_SECONDS)
 
 
 def _check(report: Report, database: Path, library: Path, total: int) -> None:
