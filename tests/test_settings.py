@@ -348,3 +348,18 @@ def test_a_section_is_put_together_from_file_and_environment(tmp_path: Path, mon
     assert "canary" not in f"{settings!r} {settings.shown()}" and len(settings.shown()["vision"]["api_keys"]) == 2
     places = [settings.source("vision", option) for option in ("url", "api_keys", "model")]
     assert places == [str(file), "DAEMONDECK_VISION__API_KEYS", "default"]
+
+
+def test_the_sections_for_pages_and_embeddings_in_the_manual_are_taken(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[1] / "docs" / "web_pages.md").read_text("utf-8")
+    sections = re.findall(r"```toml\n(.*?)```", manual, re.DOTALL)
+    given = "\n".join(section.replace("# ", "") for section in sections)
+    written_out = re.sub(r'^(\w+ = (?:"[^"]*"|\[[^]]*\]|\S+)).*$', r"\1", given, flags=re.MULTILINE)
+
+    settings = load_settings(config=written(tmp_path, written_out.replace('api_key = "…"', 'api_key = "x"')))
+
+    usual = load_settings()
+    assert settings.web_pages == usual.web_pages.model_copy(update={"allow_private": ["archive.example.org"]})
+    names = {name for section in sections for name in re.findall(r"^(?:# )?(\w+) = ", section, re.MULTILINE)}
+    fields = {*type(usual.web_pages).model_fields, *type(usual.embeddings).model_fields}
+    assert fields - names == {"api_keys"} and names <= fields

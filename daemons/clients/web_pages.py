@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 REDIRECTS_MOST = 5
 AT_ONCE = 8
 """Requests at a time, to all sites together."""
+TEXTS_AT_ONCE = 3
 PATIENCE = 120.0
 """The longest wait for a turn at one host, in seconds; who would have to wait longer is told to come again."""
 RETRY_MOST = 3600.0
@@ -88,6 +89,8 @@ class WebPages:
         self._names: Names | None = None
         self._robots = Robots(settings.user_agent, clock)
         self._places = asyncio.Semaphore(AT_ONCE)
+        self.text_places = asyncio.Semaphore(TEXTS_AT_ONCE)
+        """For those who make text of what was read: each takes a process, and its memory."""
         self._due: dict[str, float] = {}
         """When each host may be asked again."""
 

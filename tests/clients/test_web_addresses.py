@@ -1,8 +1,12 @@
 """Which addresses pages are read from: every known way to spell one that is not out on the internet."""
 
 import asyncio
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from daemons.clients.web_addresses import parse_url, refusal
 from daemons.clients.web_errors import UrlRefused
@@ -177,3 +181,29 @@ def test_where_keys_are_kept_nobody_is_allowed_to(address: str) -> None:
 )
 def test_a_good_address_is_asked_for_as_it_is(given: str, read: str) -> None:
     assert parse_url(given, PORTS).url == read
+
+
+HOSTS = st.one_of(
+    st.text(max_size=20),
+    st.ip_addresses().map(lambda ip: f"[{ip}]" if ip.version == 6 else str(ip)),
+    st.text("0123456789xXabcdef.%:[]@/\\。１２①", max_size=16),
+    st.from_regex(r"[a-zäöß⒈-⒛ᵃ-ᶻ]{1,8}(\.[a-z0-9ａ-ｚ]{1,6}){0,3}\.?", fullmatch=True),
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.sampled_from(["http://", "https://", "http:", "//", "HTTP:/"]), HOSTS, st.text(max_size=12))
+def test_whatever_is_written_is_refused_or_read_in_one_way_only(scheme: str, host: str, rest: str) -> None:
+    try:
+        address = parse_url(scheme + host + rest, PORTS)
+    except UrlRefused as error:
+        assert error.reason and error.message
+        return
+
+    assert address.url.isascii() and address.url.isprintable() and " " not in address.url
+    assert parse_url(address.url, PORTS) == address
+    # What other programs read in it is the same: nobody is led elsewhere by the spelling.
+    split = urlsplit(address.url)
+    assert (split.hostname, split.username, split.scheme) == (address.host, None, address.scheme)
+    if address.host.replace(".", "").isdecimal() or ":" in address.host:
+        assert str(ip_address(address.host)) == address.host

@@ -1,10 +1,14 @@
 """The section `filemaker`: what is taken, what is refused, and what nobody sees."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from daemons.clients.filemaker import errors
+from daemons.errors import DaemonError
 from daemons.settings import BadSettings, load_settings
+from daemons.settings.filemaker import FileMakerSettings
 
 
 @pytest.mark.parametrize(
@@ -66,3 +70,26 @@ def test_a_layout_is_named_in_a_file_and_the_password_in_the_environment(
     # What is not said is as usual.
     assert [*filemaker.stills.named()] == ["AutoLog_Status", "INFO_STILLS_ID", "SPECS_Filepath_Import", "Words"]
     assert "canary" in settings.secrets() and "canary" not in f"{settings!r} {settings.shown()}"
+
+
+def test_the_sections_in_the_manual_are_as_they_are_taken(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "filemaker.md").read_text("utf-8")
+    file = tmp_path / "deck.toml"
+    file.write_text(manual.partition("```toml\n")[2].partition("```")[0])
+
+    filemaker = load_settings(config=file).filemaker
+
+    usual = FileMakerSettings()
+    assert (filemaker.footage, filemaker.frames) == (usual.footage, usual.frames)
+    assert filemaker.stills.model_dump(exclude={"fields"}) == usual.stills.model_dump(exclude={"fields"})
+    assert filemaker.stills.fields.items() <= usual.stills.fields.items()
+    assert filemaker.model_fields_set == set(FileMakerSettings.model_fields)
+
+
+def test_the_codes_in_the_manual_are_those_that_are_raised() -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "filemaker.md").read_text("utf-8")
+
+    told = set(re.findall(r"`(ERR_FILEMAKER_\w+)`", manual))
+
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DaemonError)]
+    assert told <= {kind.code for kind in kinds}

@@ -33,6 +33,7 @@ NEW, FOUND, ASKING, FORCED, TOP = (
     "6 - Generating Embeddings",
 )
 DESCRIPTION, ORIGINAL, URL, SIZE = "INFO_Description", "INFO_Description_Original", "SPECS_URL", "SPECS_File_Size"
+SERVER = "SPECS_Filepath_Server"
 pytestmark = pytest.mark.databases("sqlite")
 
 
@@ -332,6 +333,22 @@ async def test_what_a_person_wrote_here_is_sent(studio: Studio) -> None:
 
     assert (studio.there()[ORIGINAL], studio.there()[URL]) == ("Two\rlines", "")
     assert (await studio.store.pull()).changed == 0
+
+
+async def test_what_nobody_changed_is_not_spelled_in_our_way_there(studio: Studio) -> None:
+    server = "imagemac:/Photos/a.jpg"
+    studio.stills.add(**{CODE: "ST0001", STATUS: ASKING, SERVER: server, SIZE: "12.50"})
+    await studio.store.pull()
+    record = await studio.keeper.get("ST0001")
+    assert record.fields["library_path"] == "/Volumes/Photos/a.jpg"
+    await studio.keeper.edit(record.id, {"caption": "A dog"}, who="ana")
+
+    await studio.store.push()
+
+    assert (studio.there()[ORIGINAL], studio.there()[SERVER], studio.there()[SIZE]) == ("A dog", server, "12.50")
+    await studio.keeper.edit(record.id, {"library_path": "/library/a\\\\b.jpg"}, who="ana")
+    await studio.store.push()
+    assert studio.there()[SERVER] == "/library/a\\b.jpg"
 
 
 async def test_two_records_of_one_code_are_told_apart(studio: Studio) -> None:

@@ -1,5 +1,6 @@
 """Reading the page of a record's URL: what it then knows, why it goes on without, and what is tried again."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 
 from daemons.clients.web_errors import PageAway
-from daemons.clients.web_pages import WebPages
+from daemons.clients.web_pages import TEXTS_AT_ONCE, WebPages
 from daemons.settings.web_pages import WebPagesSettings
+from daemons.subprocess_work import Worker
 from daemons.subprocess_work.errors import WorkerExited
+from daemons.subprocess_work.spec import WorkerSpec
 from daemons.text import check_json
 from daemons.workflows.polling.ladder import Outcome
 from daemons.workflows.polling.steps import scraping
@@ -94,6 +97,26 @@ async def test_a_site_that_has_trouble_is_tried_again(step: Step) -> None:
     async with scraper(page=step) as (ctx, _):
         with pytest.raises(PageAway):
             await scrape(ctx, still("http://site.test/page"))
+
+
+async def test_only_so_many_pages_are_made_text_of_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with scraper(page=sends("<p>Words.</p>")) as (ctx, _):
+        lent, most, borrow = 0, 0, ctx.borrow
+
+        @asynccontextmanager
+        async def counted(spec: WorkerSpec) -> AsyncIterator[Worker]:
+            nonlocal lent, most
+            async with borrow(spec) as worker:
+                lent += 1
+                most = max(most, lent)
+                yield worker
+                lent -= 1
+
+        monkeypatch.setattr(ctx, "borrow", counted)
+        outcomes = await asyncio.gather(*(scrape(ctx, still("http://site.test/page")) for _ in range(8)))
+
+    assert [outcome.fields["url_text"] for outcome in outcomes] == ["Words."] * 8
+    assert 1 <= most <= TEXTS_AT_ONCE
 
 
 @pytest.mark.parametrize("url", [None, "", "   ", 7, ["http://site.test/"]])

@@ -41,8 +41,10 @@ async def scrape(ctx: StepContext, record: Record) -> Outcome:
     if not url:
         return Outcome({**_NOTHING, "url_problem": None}, note="There is no URL to read.")
     try:
-        page = await ctx.client(WebPages).read(url)
-        said = await _text_of(ctx, record, page)
+        web = ctx.client(WebPages)
+        page = await web.read(url)
+        async with web.text_places:
+            said = await _text_of(ctx, record, page)
     except (PageFailed, PageUnreadable) as error:
         return _without(error)
     title, text = said["title"], said["text"]

@@ -177,7 +177,8 @@ class FileMakerStore:
             if wanted.status != base.status == side.status:
                 fields[self.layout.status] = wanted.status
             for name, value in wanted.fields.items():
-                if value != base.fields.get(name, "") == side.fields.get(name, ""):
+                before = base.fields.get(name, "")
+                if side.fields.get(name, "") == before and value not in (before, names.respelled(name, before)):
                     fields[names.theirs(name)] = value
             if added := [line for line in lines if line not in there.text(names.console)]:
                 text = there.text(names.console)

@@ -7,13 +7,14 @@ from datetime import date, datetime, time
 
 from daemons.clients.filemaker.answers import FileMakerRecord
 from daemons.clients.filemaker.finding import reads_as
-from daemons.folders.paths import wire_path
+from daemons.folders.paths import disk_path, wire_path
 from daemons.settings.filemaker import LayoutSettings
 from daemons.values import JsonValue
 from daemons.workflows.polling.keeper.remotes import Seen, Side
 
 FILE = "file_path"
 """Our field with the file's path: only read there, never written."""
+PATHS = frozenset({FILE, "library_path"})
 LISTS = frozenset({"keywords"})
 """Our fields that are lists; FileMaker keeps them as lines."""
 _GIVEN = re.compile(
@@ -62,11 +63,17 @@ class FieldMap:
         """Return a value of ours as FileMaker would give it back; empty for what it cannot hold."""
         if value in (None, "", []) or isinstance(value, dict):
             return ""
+        if name in PATHS:
+            return disk_path(str(value)).decode("utf-8", "replace")
         kind = self._kinds.get(self._names.get(name, ""), "text")
         if kind in ("date", "timestamp"):
             moment = _moment(str(value))
             return moment.strftime(_DATE if kind == "date" else _MOMENT) if moment is not None else ""
         return _text(reads_as(value))
+
+    def respelled(self, name: str, text: str) -> str:
+        """Return what a field holds there as we would spell it: 12.50 as 12.5."""
+        return self.spell(name, self._ours(name, text))
 
     def writable(self, fields: Mapping[str, JsonValue]) -> dict[str, str]:
         """Return, by our names, everything that FileMaker should have, in its spelling."""
@@ -82,7 +89,7 @@ class FieldMap:
         return FileMakerRecord(record_id, mod_id, {**fields, self.settings.status: side.status})
 
     def _ours(self, name: str, text: str) -> JsonValue:
-        if name == FILE:
+        if name in PATHS:
             return path_of(text)
         if name in LISTS:
             return [line.strip() for line in text.split("\n") if line.strip()]
