@@ -6,8 +6,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# A process for each core; one that has nothing left takes from another.
-PYTEST := $(BIN)/python -m pytest -n logical --dist worksteal
+# Three processes for two cores, for tests wait for other processes much; one that has nothing left takes from another.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # `value`: a dollar sign in a folder's name is not a make variable.
 export DESCRIBED := $(value DIR)
 

@@ -186,12 +186,12 @@ class Climber:
             return
         async with self._lanes[step.lane], self._slots:
             began_at, began = self._clock.now(), self._clock.monotonic()
-            outcome, info, word, hopeless = await self._tried(step, record)
+            outcome, info, word, hopeless, pause = await self._tried(step, record)
         seconds = self._clock.monotonic() - began
         goes_on = outcome is not None and chained + 1 < self._chain_limit and not self._is_draining
-        self._note(Settled(record, step, began_at, seconds, outcome, info, word, hopeless, goes_on), chained)
+        self._note(Settled(record, step, began_at, seconds, outcome, info, word, hopeless, goes_on, pause), chained)
 
-    async def _tried(self, step: Step, record: Record) -> tuple[Outcome | None, ErrorInfo | None, str, bool]:
+    async def _tried(self, step: Step, record: Record) -> tuple[Outcome | None, ErrorInfo | None, str, bool, float]:
         context = _Context(self._ctx, self._options, record, step.name)
         running = asyncio.ensure_future(step.run(context, record))
         try:
@@ -199,7 +199,7 @@ class Climber:
                 running.cancel()
                 await self._clock.settle({running}, step.timeout / 10)
                 late = StepTimedOut(f"{step.name} took longer than {step.timeout:g} s.")
-                return None, ErrorInfo.of(late), TIMED_OUT, False
+                return None, ErrorInfo.of(late), TIMED_OUT, False, 0.0
             outcome = running.result()
             checked_fields({**record.fields, **outcome.fields})
         except (asyncio.CancelledError, Superseded):
@@ -207,8 +207,10 @@ class Climber:
             await self._clock.settle({running}, step.timeout / 10)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a step raises is its record's, and ends nothing else
-            return None, ErrorInfo.of(error), FAILED, not can_be_retried(error)
-        return outcome, None, DONE, False
+            # Whoever knows when it is worth trying again says so.
+            pause = getattr(error, "retry_after", None) or 0.0
+            return None, ErrorInfo.of(error), FAILED, not can_be_retried(error), float(pause)
+        return outcome, None, DONE, False, 0.0
 
     def _note(self, settled: Settled, chained: int) -> None:
         self._settled.append((settled, chained))

@@ -68,6 +68,7 @@ class Settled:
     word: str = DONE
     is_hopeless: bool = False  #: whether another try would fail as well
     may_go_on: bool = False  #: whether its holder takes the next step at once
+    pause: float = 0.0  #: seconds that it is to be left alone at the least
 
 
 def settle(
@@ -111,7 +112,7 @@ def _after(tx: Transaction, ladders: Mapping[str, Ladder], one: Settled) -> Reco
     if outcome is None:
         attempts = record.attempts + 1
         parked = one.is_hopeless or attempts >= one.step.max_attempts
-        due_at = None if parked else retry_at(tx.now, attempts)
+        due_at = None if parked else retry_at(tx.now, attempts, one.pause)
         return replace(base, attempts=attempts, error=one.error, due_at=due_at, parked_at=tx.now if parked else None)
     fields, provenance = dict(record.fields), dict(record.provenance)
     for name, value in outcome.fields.items():
