@@ -14,7 +14,7 @@ from daemons.cli.switching import segment
 
 app = records_looking.app
 
-AT_ONCE = 500
+AT_ONCE = 100
 ALL_MOST = 100_000
 ACTED: Columns = {
     "CODE": lambda one: one["code"] or one["id"],

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from daemons.errors import Invalid, UnknownName
-from daemons.workflows.polling.keeper import STATES, Ladder, StepFigures
+from daemons.workflows.polling.keeper import LIMIT_MOST, STATES, Ladder, StepFigures
 from web.api.ladders import columns_of
 from web.api.record_changes import IDS_MOST, Bulk, act_on_many
 from web.api.records import RecordQuery, find, keeper_of, shown
@@ -89,8 +89,7 @@ async def act_on_chosen(request: Request) -> Response:
     action, _, scope = one.get("command", "").partition(" ")
     ids = given.get("id", [])
     if scope == "matching":
-        chosen = parse_model(RecordQuery, {name: one[name] for name in FILTERS if name in one} | {"limit": IDS_MOST})
-        ids = [record.id for record in (await find(request, chosen)).items]
+        ids = await _matching(request, {name: one[name] for name in FILTERS if name in one})
     if not ids:
         raise Invalid("No record is selected.", remedy="Tick some, or take all that match.")
     bulk = parse_model(Bulk, {"action": action, "ids": ids, "status": one.get("to") if action == "move" else None})
@@ -107,6 +106,18 @@ async def act_on_chosen(request: Request) -> Response:
         done=[one for one in acted if one["error"] is None],
         refused=[one for one in acted if one["error"] is not None],
     )
+
+
+async def _matching(request: Request, filters: dict[str, str]) -> list[str]:
+    """Return the ids of those that match now, of very many the newest."""
+    ids: list[str] = []
+    cursor: str | None = None
+    while len(ids) < IDS_MOST:
+        page = await find(request, parse_model(RecordQuery, {**filters, "limit": LIMIT_MOST, "cursor": cursor}))
+        ids += [record.id for record in page.items]
+        if (cursor := page.next) is None:
+            break
+    return ids[:IDS_MOST]
 
 
 def _ladder(request: Request, name: str | None) -> Ladder | None:
