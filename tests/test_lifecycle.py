@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -337,7 +338,8 @@ def _template() -> Path:
     return Lifecycles.template
 
 
-TestLifecycles = Lifecycles.TestCase
+# Every example opens a deck; on a busy machine they take their time.
+TestLifecycles = pytest.mark.timeout(180)(Lifecycles.TestCase)
 TestLifecycles.settings = settings(
     max_examples=25,
     stateful_step_count=20,

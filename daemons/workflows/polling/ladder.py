@@ -25,6 +25,8 @@ STEP_SECONDS = 300.0
 """Seconds a step may take, as the scripts of the seed."""
 STEP_ATTEMPTS = 5
 """Tries of one step before its record is parked."""
+PATIENT_ATTEMPTS = 20
+"""Of steps that ask a server, which may be away: with their waits in between, about two hours."""
 
 
 class StepContext(Protocol):

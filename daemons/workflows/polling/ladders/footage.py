@@ -1,7 +1,6 @@
 """The ladder of footage: clips, which go on once every one of their frames has come to the end of its own ladder."""
 
-from daemons.workflows.polling.ladder import Ladder, Step
-from daemons.workflows.polling.ladders.frames import PATIENT_ATTEMPTS
+from daemons.workflows.polling.ladder import PATIENT_ATTEMPTS, Ladder, Step
 from daemons.workflows.polling.ladders.stills import (
     DESCRIBING_SECONDS,
     LARGE_FILE_SECONDS,

@@ -1,6 +1,6 @@
 """The ladder of frames: single pictures out of a clip, each with what is said around it."""
 
-from daemons.workflows.polling.ladder import Ladder, Step
+from daemons.workflows.polling.ladder import PATIENT_ATTEMPTS, Ladder, Step
 from daemons.workflows.polling.ladders.stills import DESCRIBING_SECONDS
 from daemons.workflows.polling.options import FootageOptions
 from daemons.workflows.polling.steps import describing
@@ -14,9 +14,6 @@ EXTRACTED = "1 - Frame Extracted"
 THUMBNAIL = "2 - Thumbnail Complete"
 CAPTION = "3 - Caption Generated"
 TRANSCRIBED = "4 - Audio Transcribed"
-
-PATIENT_ATTEMPTS = 20
-"""Of steps that ask a server, which may be away: with their waits in between, about two hours."""
 
 FRAMES = Ladder(
     name="frames",

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field
 
 from daemons.text import clean
-from daemons.workflows.polling.ladder import Ladder, Outcome, Step, StepContext
+from daemons.workflows.polling.ladder import PATIENT_ATTEMPTS, Ladder, Outcome, Step, StepContext
 from daemons.workflows.polling.metadata.dates import iso_date
 from daemons.workflows.polling.options import StillsOptions
 from daemons.workflows.polling.records import Record
@@ -130,6 +130,7 @@ STILLS = Ladder(
             (DESCRIBING,),
             EMBEDDING,
             timeout=DESCRIBING_SECONDS,
+            max_attempts=PATIENT_ATTEMPTS,
             lane="model",
             title="Describe the image",
         ),
@@ -140,6 +141,7 @@ STILLS = Ladder(
             EMBEDDING,
             when=has_no_embedding,
             timeout=DESCRIBING_SECONDS,
+            max_attempts=PATIENT_ATTEMPTS,
             lane="model",
             title="Make it comparable",
         ),
