@@ -31,7 +31,7 @@ from daemons.workflows.polling.records import DONE, FAILED, TIMED_OUT, Record
 T = TypeVar("T")
 SPARE = 0.5
 """Records held beyond the slots, as a share of them."""
-LANES = {"io": 1000, "cpu": 2, "model": 2}
+LANES = {"io": 1000, "cpu": 2, "model": 4}
 """Steps at a time of what they take; what takes neither processor nor model is bound by the slots alone."""
 RETRY_SECONDS = 1.0
 """Until the database is asked again that was away."""
@@ -186,12 +186,13 @@ class Climber:
             return
         async with self._lanes[step.lane], self._slots:
             began_at, began = self._clock.now(), self._clock.monotonic()
-            outcome, info, word, hopeless, pause = await self._tried(step, record)
+            came_to = await self._tried(step, record)
         seconds = self._clock.monotonic() - began
-        goes_on = outcome is not None and chained + 1 < self._chain_limit and not self._is_draining
-        self._note(Settled(record, step, began_at, seconds, outcome, info, word, hopeless, goes_on, pause), chained)
+        goes_on = "outcome" in came_to and chained + 1 < self._chain_limit and not self._is_draining
+        self._note(Settled(record, step, began_at, seconds, may_go_on=goes_on, **came_to), chained)
 
-    async def _tried(self, step: Step, record: Record) -> tuple[Outcome | None, ErrorInfo | None, str, bool, float]:
+    async def _tried(self, step: Step, record: Record) -> dict[str, Any]:
+        """Return what the step came to, as `Settled` takes it."""
         context = _Context(self._ctx, self._options, record, step.name)
         running = asyncio.ensure_future(step.run(context, record))
         try:
@@ -199,7 +200,7 @@ class Climber:
                 running.cancel()
                 await self._clock.settle({running}, step.timeout / 10)
                 late = StepTimedOut(f"{step.name} took longer than {step.timeout:g} s.")
-                return None, ErrorInfo.of(late), TIMED_OUT, False, 0.0
+                return {"error": ErrorInfo.of(late), "word": TIMED_OUT}
             outcome = running.result()
             checked_fields({**record.fields, **outcome.fields})
         except (asyncio.CancelledError, Superseded):
@@ -207,10 +208,15 @@ class Climber:
             await self._clock.settle({running}, step.timeout / 10)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a step raises is its record's, and ends nothing else
-            # Whoever knows when it is worth trying again says so.
-            pause = getattr(error, "retry_after", None) or 0.0
-            return None, ErrorInfo.of(error), FAILED, not can_be_retried(error), float(pause)
-        return outcome, None, DONE, False, 0.0
+            return {
+                "error": ErrorInfo.of(error),
+                "word": FAILED,
+                "is_hopeless": not can_be_retried(error),
+                "is_away": isinstance(error, Unavailable),
+                # Whoever knows when it is worth trying again says so.
+                "pause": float(getattr(error, "retry_after", None) or 0.0),
+            }
+        return {"outcome": outcome}
 
     def _note(self, settled: Settled, chained: int) -> None:
         self._settled.append((settled, chained))

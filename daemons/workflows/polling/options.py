@@ -1,9 +1,9 @@
 """What the daemons that have records climb can be told."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from daemons.options import NEEDS_FOLDER, DaemonOptions
 
@@ -29,6 +29,12 @@ class LadderOptions(DaemonOptions):
     chain_limit: int = Field(
         CHAIN_LIMIT, ge=1, le=100, description="Steps of one record in a row before it stands in line again."
     )
+
+    @model_validator(mode="after")
+    def _keep_apart(self) -> Self:
+        if self.drop_folder and self.library and self.library.is_relative_to(self.drop_folder):
+            raise ValueError("library lies within drop_folder: its copies would become records too")
+        return self
 
 
 class FootageOptions(LadderOptions):

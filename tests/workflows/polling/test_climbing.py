@@ -10,7 +10,7 @@ import pytest
 
 from daemons.bus import Bus
 from daemons.database import Database
-from daemons.errors import Conflict, Permanent
+from daemons.errors import Conflict, Permanent, Unavailable
 from daemons.ids import new_id
 from daemons.states import LogLevel
 from daemons.workflows.polling.climber import Climber
@@ -215,6 +215,21 @@ async def test_a_failed_step_is_tried_again_later_and_parked_in_the_end(
 
     await keeper.retry(record.id, who="ana")
     await climbed(job, keeper)
+    assert (await keeper.get(record.id)).is_complete
+
+
+async def test_what_needs_a_disk_that_is_away_waits_for_it(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    world.fails["copy"] = [Unavailable("The disk is away.") for _ in range(8)]
+    [record] = await added(keeper, "one", caption="A dog")
+    for _ in range(8):
+        await climbed(job, keeper)
+        failed = await keeper.get(record.id)
+        assert failed.parked_at is None and failed.due_at is not None
+        await clock.advance((failed.due_at - clock.now()).total_seconds())
+    await climbed(job, keeper)
+
     assert (await keeper.get(record.id)).is_complete
 
 

@@ -67,6 +67,7 @@ class Settled:
     error: ErrorInfo | None = None
     word: str = DONE
     is_hopeless: bool = False  #: whether another try would fail as well
+    is_away: bool = False  #: whether what it needs is away, as a disk may be: it is waited for, however long it takes
     may_go_on: bool = False  #: whether its holder takes the next step at once
     pause: float = 0.0  #: seconds that it is to be left alone at the least
 
@@ -111,7 +112,7 @@ def _after(tx: Transaction, ladders: Mapping[str, Ladder], one: Settled) -> Reco
     base = replace(record, revision=record.revision + 1, fence=record.fence + 1, running_since=None, updated_at=tx.now)
     if outcome is None:
         attempts = record.attempts + 1
-        parked = one.is_hopeless or attempts >= one.step.max_attempts
+        parked = one.is_hopeless or (attempts >= one.step.max_attempts and not one.is_away)
         due_at = None if parked else retry_at(tx.now, attempts, one.pause)
         return replace(base, attempts=attempts, error=one.error, due_at=due_at, parked_at=tx.now if parked else None)
     fields, provenance = dict(record.fields), dict(record.provenance)
