@@ -11,9 +11,9 @@ from daemons.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """These daemons and their workflow's jobs run; all else waits for the next deck."""
+    """These daemons and the jobs of these workflows run; all else waits for the next deck."""
 
-    workflow: str
+    workflows: frozenset[str]
     daemons: set[str] = field(default_factory=set)
     """Their names; one that is added runs once it is started."""
 
@@ -23,6 +23,6 @@ def slots_of(settings: Settings, registry: Registry, alone: Alone | None) -> Map
     if alone is None:
         return settings.lanes
     lanes = {spec.lane for spec in registry.jobs.values()}
-    jobs = [job for workflow in registry.workflows if workflow.name == alone.workflow for job in workflow.jobs]
+    jobs = [job for workflow in registry.workflows if workflow.name in alone.workflows for job in workflow.jobs]
     own = {spec.lane for job in jobs if (spec := spec_of(job))}
     return {**dict.fromkeys(lanes, 0), **{lane: settings.lanes.get(lane, SLOTS) for lane in own}}

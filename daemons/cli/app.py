@@ -9,6 +9,7 @@ import typer
 
 from daemons.cli import (
     activity,
+    autolog,
     configuration,
     daemons,
     describe,
@@ -63,6 +64,7 @@ LOOK, SWITCH, KEEP = "Look", "Switch", "Keep"
 """The headings under which commands are listed."""
 app.command()(serve.serve)
 app.add_typer(describe.app, name="describe")
+app.command("autolog")(autolog.autolog)
 app.command(rich_help_panel=LOOK)(daemons.status)
 app.command(rich_help_panel=LOOK)(top.top)
 app.command("ps", rich_help_panel=LOOK)(processes.list_processes)

@@ -63,7 +63,7 @@ async def bring_in_here(
         from daemons.workflows.describe.keeper import Brought, DescriptionKeeper
 
     options.settings.make_data_dir()
-    async with open_service(options.settings, alone=Alone(WORKFLOW)) as service:
+    async with open_service(options.settings, alone=Alone(frozenset({WORKFLOW}))) as service:
         row = await folder_daemon(service, folder, chosen, new)
         known = service.things.keeper_of(row)
         assert known is not None and isinstance(known[0], DescriptionKeeper)
@@ -89,7 +89,7 @@ async def _describe(
         from daemons.alone import Alone
         from daemons.service import open_service
 
-    stop, alone = signals.requested(), Alone(WORKFLOW)
+    stop, alone = signals.requested(), Alone(frozenset({WORKFLOW}))
     async with open_service(options.settings, clock=clock, alone=alone) as service:
         row = await folder_daemon(service, folder, configuration)
         alone.daemons.add(row.name)

@@ -21,6 +21,7 @@ NO_COMMAND = {
     "GET /readyz": "asked by what watches the process; `daemondeck doctor` tells people more",
     "GET /metrics": "asked by Prometheus",
     "GET /api/jobs/news": "asked by the list of jobs while it is looked at; commands have `daemondeck events`",
+    "GET /api/ladders/{name}/news": "asked by `daemondeck autolog` while it looks on",
     "GET /api/openapi.json": "for programs that write programs",
     "GET /api/descriptions/{id}/thumbnail": "for pages; whoever is at a terminal has the file",
     "GET /api/descriptions/{id}/image": "for pages; whoever is at a terminal has the file",

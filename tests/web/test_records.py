@@ -144,7 +144,9 @@ async def test_a_ladder_tells_its_steps_its_board_and_its_form(program: httpx2.A
     assert {one["status"]: one["total"] for one in columns} == {NEW: 1, FOUND: 0, ASKING: 2, FORCED: 0, TOP: 0}
     assert [one["status"] for one in columns if one["is_awaiting"]] == [ASKING]
     assert columns[0]["left_last_hour"] == 2
-    for path in ("", "/board", "/figures"):
+    news = await call(program, "GET", "/ladders/toys/news?after=0")
+    assert not news["is_settled"] and news["last"] == (news["tries"] or [{"number": 0}])[-1]["number"]
+    for path in ("", "/board", "/figures", "/news"):
         await call(program, "GET", f"/ladders/nowhere{path}", status=404)
 
 

@@ -13,7 +13,7 @@ from daemons.workflows.polling.keeper import Ladder
 from web.api import shapes
 from web.api.calls import Call
 from web.api.record_fields import form_of
-from web.api.records import keeper_of
+from web.api.records import TryShape, keeper_of
 from web.encoding import JsonResponse, Listing
 from web.parsing import Query
 
@@ -100,6 +100,39 @@ class FiguresPage(shapes.Shape):
     next: None
 
 
+class NewsQuery(Query):
+    """Since when."""
+
+    after: int | None = Field(None, ge=0, lt=2**63, description="The `last` of the look before; empty: no tries.")
+
+
+class HeardShape(TryShape):
+    """A try of a step, or a move by somebody, and which record's."""
+
+    number: int
+    code: str
+    title: str
+
+
+class NewsShape(shapes.Shape):
+    """How many records stand how, and the tries since the last look, oldest first.
+
+    It is settled when none goes on by itself, and no folder or other system is still being looked through.
+    """
+
+    ladder: str
+    total: int
+    due: int
+    running: int
+    parked: int
+    awaiting: int
+    complete: int
+    is_settled: bool
+    is_expecting: bool
+    tries: list[HeardShape]
+    last: int
+
+
 def ladder_of(request: Request) -> Ladder:
     """Return the ladder that the path names. Raises NotFound."""
     name, ladders = request.path_params["name"], keeper_of(request).ladders
@@ -158,6 +191,11 @@ async def get_figures(request: Request, query: FiguresQuery) -> Response:
     return Listing([one.as_dict() for one in figures])
 
 
+async def get_news(request: Request, query: NewsQuery) -> Response:
+    news = await keeper_of(request).news(ladder_of(request).name, query.after)
+    return JsonResponse(news.as_dict())
+
+
 _ONE = "/api/ladders/{name}"
 CALLS = [
     Call(
@@ -184,5 +222,12 @@ CALLS = [
         "How each step of a ladder went of late.",
         FiguresPage,
         command="daemondeck records figures {name}",
+    ),
+    Call(
+        "GET",
+        _ONE + "/news",
+        get_news,
+        "How a ladder's records stand, and what was tried since the last look.",
+        NewsShape,
     ),
 ]

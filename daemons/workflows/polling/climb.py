@@ -25,6 +25,11 @@ class ClimbArgs(BaseModel):
     linger: float | None = Field(
         0, ge=0, description="Seconds without anything due after which it ends; empty: it stays for the whole duration."
     )
+    until_settled: bool = Field(
+        False,
+        description="Wait also for what is to be tried again later, and end once every record is complete, parked or "
+        "awaits input.",
+    )
     concurrency: int = Field(CONCURRENCY, ge=1, le=1000)
     chain_limit: int = Field(CHAIN_LIMIT, ge=1, le=100)
     interval: float = Field(POLL_INTERVAL, gt=0, le=86_400)
@@ -61,7 +66,7 @@ async def climb(ctx: JobContext, args: ClimbArgs) -> ClimbResult:
         interval=args.interval,
     )
     until = keeper.clock.monotonic() + args.duration if args.duration is not None else None
-    climbing = asyncio.ensure_future(climber.run(linger=args.linger, until=until))
+    climbing = asyncio.ensure_future(climber.run(linger=args.linger, until=until, until_settled=args.until_settled))
     try:
         await asyncio.shield(climbing)
     except asyncio.CancelledError:

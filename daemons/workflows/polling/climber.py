@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from daemons.clock import Clock
 from daemons.errors import DaemonError, ErrorInfo, Superseded, Unavailable
-from daemons.handlers import JobContext, can_be_retried
+from daemons.handlers import JobContext, JobFailed, can_be_retried
 from daemons.states import LogLevel
 from daemons.subprocess_work import Worker
 from daemons.subprocess_work.spec import WorkerSpec
@@ -90,20 +90,25 @@ class Climber:
         self._slots = asyncio.Semaphore(concurrency)
         self._lanes = {name: asyncio.Semaphore(places) for name, places in LANES.items()}
         self._in_hand: dict[str, Record] = {}
+        self._broken_off: list[Record] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled: list[tuple[Settled, int]] = []
         self._something = asyncio.Event()
         self._has_settled = asyncio.Event()
         self._is_draining = False
 
-    async def run(self, *, linger: float | None = None, until: float | None = None) -> None:
+    async def run(
+        self, *, linger: float | None = None, until: float | None = None, until_settled: bool = False
+    ) -> None:
         """Climb until nothing was due for `linger` seconds, or until the monotonic time `until`, or for ever.
 
-        Records of attempts that are over are taken back first, and every `interval` seconds.
+        `until_settled`: what is due later is waited for too; the end is where every record is complete, parked, or
+        waits for a person. Records of attempts that are over are taken back first, and every `interval` seconds.
         """
         with self._keeper.hearing(self._something.set, self._ladders):
             storing = asyncio.create_task(self._store(), name="storing steps")
-            climbing = asyncio.create_task(self._climb(linger, until), name="climbing")
+            lingers = 0 if until_settled and linger is None else linger
+            climbing = asyncio.create_task(self._climb(lingers, until, until_settled), name="climbing")
             try:
                 await asyncio.wait({storing, climbing}, return_when=asyncio.FIRST_COMPLETED)
                 # Storing never ends but by an error, without which climbing would wait for ever.
@@ -116,7 +121,7 @@ class Climber:
         self._is_draining = True
         self._something.set()
 
-    async def _climb(self, linger: float | None, until: float | None) -> None:
+    async def _climb(self, linger: float | None, until: float | None, until_settled: bool) -> None:
         looked = idle_since = None
         while True:
             self._something.clear()
@@ -133,7 +138,7 @@ class Climber:
                 idle_since = None
             elif is_over:
                 return
-            elif not self._something.is_set():
+            elif not self._something.is_set() and not (until_settled and await self._has_open()):
                 # Else what was claimed was asked before the last of it came back in line.
                 idle_since = now if idle_since is None else idle_since
                 if linger is not None and now - idle_since >= linger:
@@ -148,6 +153,11 @@ class Climber:
             except Unavailable as error:
                 await self._ctx.log(LogLevel.WARNING, f"Waiting: {error.message}")
                 await self._clock.sleep(RETRY_SECONDS)
+
+    async def _has_open(self) -> bool:
+        """Whether a record will go on by itself, now or later, by us or by another job."""
+        is_open: bool = await self._written(partial(self._keeper.has_open, ladders=self._ladders))
+        return is_open
 
     def _claim(self, room: int, tx: Any) -> tuple[Sequence[Record], datetime | None]:
         return self._keeper.claim(tx, self._ladders, self._ctx.job_id, self._ctx.attempt, room)
@@ -171,7 +181,13 @@ class Climber:
         self._in_hand[record.id] = record
         task = asyncio.create_task(self._step(record, chained), name=f"record {record.code}")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._over, record))
+
+    def _over(self, record: Record, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if task.cancelled() and self._in_hand.pop(record.id, None) is not None:
+            self._broken_off.append(record)
+            self._something.set()
 
     async def _step(self, record: Record, chained: int) -> None:
         ladder = self._ladders[record.ladder]
@@ -280,7 +296,9 @@ class Climber:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         over = {one.record.id for one, _ in self._settled}
-        left = [record for record in self._in_hand.values() if record.id not in over]
+        # The callbacks of tasks that were cancelled come after whoever gathers them.
+        await asyncio.sleep(0)
+        left = [record for record in (*self._in_hand.values(), *self._broken_off) if record.id not in over]
         settled = [one for one, _ in self._settled]
 
         def unit(tx: Any) -> None:
@@ -322,7 +340,12 @@ class _Context:
         record = self._record
         key = f"{record.id} {self._step} {record.status_at:%Y%m%d%H%M%S%f} {record.attempts}"
         child = await self._ctx.spawn(type, args, key=key)
-        return await self._ctx.wait_for(child, keeps_slot=True)
+        try:
+            return await self._ctx.wait_for(child, keeps_slot=True)
+        except JobFailed:
+            # Whoever cancels the climb cancels this too: the record is given back, and has not failed.
+            self._ctx.raise_if_cancelled()
+            raise
 
     async def log(self, level: LogLevel | str, message: object) -> None:
         await self._ctx.log(level, f"{self._record.code}: {message}")

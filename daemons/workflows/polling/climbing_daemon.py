@@ -4,6 +4,7 @@ import asyncio
 import math
 import os
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 from daemons.base import BaseDaemon
@@ -22,6 +23,7 @@ from daemons.workflows.polling.keeper import Column, RecordKeeper
 from daemons.workflows.polling.ladder import Ladder
 from daemons.workflows.polling.stores.filemaker import FileMakerStore
 
+DROP_FOLDER, FILEMAKER = "drop folder", "FileMaker"
 LINGER = 10.0
 """Seconds the job stays after all is done: what is added meanwhile needs no new one."""
 LONGEST_WAIT = 900.0
@@ -37,12 +39,23 @@ class ClimbingDaemon(BaseDaemon):
 
     _failed_in_a_row = 0
     _fault: DaemonError | None = None
+    _in_step_with: set[tuple[str, str]]
+
+    async def on_start(self) -> None:
+        # Before it is running: who looks on must not take a folder nobody has looked through yet for an empty one.
+        if self.options.drop_folder is not None:
+            self._keeper.expected.add((self.ladders[0], DROP_FOLDER))
+
+    async def on_stop(self) -> None:
+        self._keeper.expected -= {one for one in self._keeper.expected if one[0] in self.ladders}
 
     async def run(self) -> None:
         changed = asyncio.Event()
+        self._in_step_with = set()
 
         def wake() -> None:
             changed.set()
+            self._keeper.expected |= self._in_step_with
             self.wake()
 
         parts = [self._look_for_new(), self._have_them_climb(), *self._keep_in_step(changed)]
@@ -65,7 +78,11 @@ class ClimbingDaemon(BaseDaemon):
                 store = FileMakerStore(self._keeper, self.client(FileMakerClient), name, clock)
             except NotConfigured:
                 continue
-            yield keep_in_step(store, changed, lambda: float(self.options.interval), self._report, clock)
+            place = (name, FILEMAKER)
+            self._in_step_with.add(place)
+            self._keeper.expected.add(place)
+            in_step = partial(self._keeper.expected.discard, place)
+            yield keep_in_step(store, changed, lambda: float(self.options.interval), self._report, clock, in_step)
 
     async def _report(self, what: str, error: DaemonError) -> None:
         await self.report_error(error.error_code, f"{what}: {error.message}")
@@ -80,6 +97,7 @@ class ClimbingDaemon(BaseDaemon):
             while self.is_running:
                 folder = self.options.drop_folder
                 if folder is None:
+                    self._expect(False)
                     await watch.follow(None)
                     self._fault = None
                     await self._keeper.clock.wait(heard, self.options.interval)
@@ -89,6 +107,7 @@ class ClimbingDaemon(BaseDaemon):
                 intake = Intake(self._keeper, self._ladder(0), place, self.endings, self._keeper.clock)
                 await watch.follow(Place(place, recursive=True))
                 now = self._keeper.clock.monotonic()
+                self._expect(True)
                 paths = None if str(folder) != looked_at or now >= due else watch.take()
                 try:
                     await intake.look(self._tell_nothing, paths)
@@ -107,6 +126,7 @@ class ClimbingDaemon(BaseDaemon):
                     looked_at = str(folder)
                     due = now + max(self.options.interval, 20 * (self._keeper.clock.monotonic() - now))
                 watch.add(intake.young)
+                self._expect(bool(intake.young))
                 for skipped in intake.skipped:
                     await self.report_error(
                         skipped.error.error_code, f"{clean(str(skipped.path), 200)}: {skipped.error}"
@@ -114,6 +134,11 @@ class ClimbingDaemon(BaseDaemon):
                 wait = min(intake.seconds_until_settled(), max(0.1, due - self._keeper.clock.monotonic()))
                 heard.clear()
                 await self._keeper.clock.wait(heard, wait)
+
+    def _expect(self, more: bool) -> None:
+        """Note whether more records may come out of the drop folder in a moment."""
+        place = (self.ladders[0], DROP_FOLDER)
+        (self._keeper.expected.add if more else self._keeper.expected.discard)(place)
 
     async def _tell_nothing(self, found: int) -> None:
         """Look at what changed without a word: the records tell."""
@@ -166,8 +191,9 @@ class ClimbingDaemon(BaseDaemon):
             columns += await self._keeper.board(name)
         total = sum(column.total for column in columns)
         if not total:
-            where = "the drop folder is empty" if self.options.drop_folder else "nothing is dropped or added yet"
-            return f"No records: {where}"
+            if self.options.drop_folder:
+                return "No records: the drop folder is empty"
+            return f"No records: {'FileMaker has none' if self._in_step_with else 'nothing is dropped or added yet'}"
         awaiting = {self._ladder(at).awaiting for at in range(len(self.ladders))}
         waits = sum(column.total for column in columns if column.status in awaiting)
         parked = sum(column.parked for column in columns)

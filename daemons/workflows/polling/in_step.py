@@ -21,8 +21,11 @@ async def keep_in_step(
     interval: Callable[[], float],
     report: Callable[[str, DaemonError], Awaitable[None]],
     clock: Clock,
+    in_step: Callable[[], None],
 ) -> None:
     """Never returns. `changed` is set when a record changes here; `report` hears what went wrong, with what it hit.
+
+    `in_step` is called when both sides have the same, as far as is known.
 
     While FileMaker is away nothing is lost: what has to be written back stays noted, and is written when it is there.
     """
@@ -38,6 +41,8 @@ async def keep_in_step(
                 await store.pull()
             failures = 0
             pause = max(0.0, looked_at + interval() - clock.monotonic())
+            if not changed.is_set():
+                in_step()
         except (ServerAway, BadAnswer) as error:
             pause = min(LONGEST_WAIT, interval() * 2**failures)
             failures = min(failures + 1, 10)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from daemons.bus import Bus
 from daemons.database import Database
 from daemons.errors import Conflict, Permanent, Unavailable
+from daemons.handlers import JobFailed
 from daemons.ids import new_id
-from daemons.states import LogLevel
+from daemons.states import JobState, LogLevel
 from daemons.workflows.polling.climber import Climber
 from daemons.workflows.polling.keeper import NewRecord, Reason, Record, RecordFilter, RecordKeeper, RecordLocked
 from daemons.workflows.polling.keeper.moving import StatusNotOnLadder
@@ -20,6 +22,7 @@ from daemons.workflows.polling.keeper.rows import StaleRecord
 from daemons.workflows.polling.ladder import Ladder, Outcome, Step, StepContext
 from tests.engine_deck import keeper_tools
 from tests.fake_clock import FakeClock
+from tests.web.drawn import a_job
 
 NEW, FOUND, COPIED, ASKING, FORCED, TOP = "new", "found", "copied", "asking", "go on", "top"
 BOUND = 20.0
@@ -312,6 +315,35 @@ async def test_what_a_dead_process_held_is_taken_back_at_once(
     assert [one.outcome for one in await keeper.story(after)] == ["done", "done", "done", "lost"]
 
 
+async def test_a_climb_until_all_is_settled_waits_for_later_tries_and_for_nothing_else(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    world.fails["copy"] = [OSError("for now")]
+    await added(keeper, "one", caption="A dog")
+    await added(keeper, "two")
+    nothing_yet = await keeper.news("things")
+    climbing = climber(job, keeper)
+    running = asyncio.create_task(climbing.run(linger=None, until=clock.monotonic() + 3600, until_settled=True))
+    await clock.idle()
+    meanwhile = await keeper.news("things", nothing_yet.last)
+    await clock.advance(2)
+    async with asyncio.timeout(BOUND):
+        await running
+
+    after = await keeper.news("things", meanwhile.last)
+    assert (nothing_yet.tries, nothing_yet.standing.due, nothing_yet.standing.is_settled) == ((), 2, False)
+    assert (meanwhile.standing.due, meanwhile.standing.awaiting, meanwhile.standing.is_settled) == (1, 1, False)
+    assert [(one.code, one.what.step, one.what.outcome) for one in meanwhile.tries if one.what.error] == [
+        ("TH0001", "copy", "failed")
+    ]
+    assert [(one.code, one.what.step, one.what.new) for one in after.tries] == [
+        ("TH0001", "copy", COPIED),
+        ("TH0001", "judge", TOP),
+    ]
+    assert (after.standing.complete, after.standing.awaiting, after.standing.is_settled) == (1, 1, True)
+    assert (climbing.tally.failed, climbing.tally.complete, climbing.tally.awaiting) == (1, 1, 1)
+
+
 async def test_a_polite_end_gives_back_what_is_in_hand(
     keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
 ) -> None:
@@ -326,6 +358,48 @@ async def test_a_polite_end_gives_back_what_is_in_hand(
     given_back = await keeper.get(record.id)
     assert (given_back.status, given_back.attempts, given_back.running_since) == (FOUND, 0, None)
     assert given_back.due_at == clock.now()
+
+
+async def test_a_step_whose_job_is_cancelled_with_the_climb_has_not_failed(
+    database: Database, clock: FakeClock, bus: Bus
+) -> None:
+    class Cancelled(Job):
+        is_cut = False
+
+        async def spawn(self, type: str, args: Any, *, key: str) -> Any:
+            return None
+
+        async def wait_for(self, job: Any, *, keeps_slot: bool) -> Any:
+            raise JobFailed(replace(a_job(), state=JobState.CANCELLED))
+
+        def raise_if_cancelled(self) -> None:
+            if self.is_cut:
+                climbing.drain()
+                raise asyncio.CancelledError
+
+    async def ask(ctx: StepContext, record: Record) -> Outcome:
+        await ctx.job("describe_image", {})
+        return Outcome()
+
+    ladder = Ladder("asks", "Asks", "AS", (Step("ask", ask, (NEW,), TOP),), (NEW, TOP), frozenset({TOP}))
+    keeper = RecordKeeper(keeper_tools(database, clock, bus=bus), {"asks": ladder})
+    job = Cancelled(database)
+    job.is_cut = True
+    [record] = await keeper.add([NewRecord("asks", NEW, "/one", "one")], by="test")
+    climbing = climber(job, keeper)
+    async with asyncio.timeout(BOUND):
+        await climbing.run()
+    given_back = await keeper.get(record.id)
+
+    job.is_cut = False
+    climbing = climber(job, keeper)
+    async with asyncio.timeout(BOUND):
+        await climbing.run(linger=0)
+
+    assert (given_back.attempts, given_back.parked_at, given_back.running_since) == (0, None, None)
+    assert given_back.due_at == clock.now()
+    assert [one.outcome for one in await keeper.story(record)] == ["failed"]
+    assert (await keeper.get(record.id)).parked_at is not None
 
 
 async def test_no_more_steps_at_a_time_than_slots_and_nobody_starves(

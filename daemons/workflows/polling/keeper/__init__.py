@@ -17,11 +17,12 @@ from daemons.workflow import KeeperTools
 from daemons.workflows.polling.keeper import lists, moving, remotes
 from daemons.workflows.polling.keeper.adding import add
 from daemons.workflows.polling.keeper.awaiting import Awaiting
-from daemons.workflows.polling.keeper.claiming import claim, due_of, next_due, take_back
+from daemons.workflows.polling.keeper.claiming import claim, due_of, has_open, next_due, take_back
 from daemons.workflows.polling.keeper.figures import StepFigures, figures
 from daemons.workflows.polling.keeper.likeness import Like, NothingToCompare, SimilarRecords
 from daemons.workflows.polling.keeper.lists import LIMIT_MOST, STATES, Column, RecordFilter
 from daemons.workflows.polling.keeper.moving import LOCK_SECONDS, NotThere, RecordLocked, StatusNotOnLadder
+from daemons.workflows.polling.keeper.news import News, last_try, standing, tries_after
 from daemons.workflows.polling.keeper.rows import TOPIC, StaleRecord, UnknownRecord
 from daemons.workflows.polling.keeper.settling import Settled, release, settle
 from daemons.workflows.polling.keeper.small_copies import NoSmallCopy, SmallCopies
@@ -38,6 +39,7 @@ __all__ = [
     "Ladder",
     "Like",
     "NewRecord",
+    "News",
     "NoSmallCopy",
     "NotThere",
     "NothingToCompare",
@@ -72,6 +74,8 @@ class RecordKeeper:
         self.pictures = SmallCopies(self.folder / "thumbnails")
         self.awaiting = Awaiting(self.ladders)
         """How many records wait for a person, while the keeper is open: `len(keeper.awaiting)`."""
+        self.expected: set[tuple[str, str]] = set()
+        """Where more records may come from in a moment, by ladder, noted by the daemon that looks there."""
         self._open = ExitStack()
 
     async def __aenter__(self) -> Self:
@@ -186,6 +190,19 @@ class RecordKeeper:
         since = self.clock.now() - timedelta(hours=hours)
         return await figures(self._database, self.ladder(ladder), since)
 
+    async def news(self, ladder: str, after: int | None = None, *, limit: int = LIMIT_MOST) -> News:
+        """Return how a ladder's records stand, and the tries after that of the number `after`; without one, none.
+
+        The standing is read first: what it tells of may be among the tries, never the other way round.
+        """
+        mine = self.ladder(ladder)
+        is_expecting = any(name == ladder for name, _ in self.expected)
+        counts = await standing(self._database, mine)
+        if after is None:
+            return News(ladder, counts, is_expecting, (), await last_try(self._database))
+        tries = await tries_after(self._database, ladder, after, limit)
+        return News(ladder, counts, is_expecting, tries, tries[-1].number if tries else after)
+
     async def unknown(self, ladder: str, sources: Sequence[str]) -> Sequence[str]:
         """Return those of `sources` that there is no record of."""
         return await lists.unknown(self._database, ladder, sources)
@@ -251,6 +268,10 @@ class RecordKeeper:
         """Return records that are held by this attempt now, and when the next one is due."""
         taken = claim(tx, ladders, job_id, attempt, limit) if limit else []
         return taken, next_due(tx, ladders)
+
+    def has_open(self, tx: Transaction, ladders: Collection[str]) -> bool:
+        """Whether a record of these ladders is due, now or later, or held."""
+        return has_open(tx, ladders)
 
     def take_back(self, tx: Transaction) -> int:
         """Free what is held by attempts that are over; return how many there were."""

@@ -60,6 +60,12 @@ def next_due(tx: Transaction, ladders: Collection[str]) -> datetime | None:
     return found
 
 
+def has_open(tx: Transaction, ladders: Collection[str]) -> bool:
+    """Whether a record of these ladders is due, now or later, or held."""
+    is_open = exists(select(_R.id).where(_R.ladder.in_([*ladders]), _R.due_at.is_not(None) | _R.held_by.is_not(None)))
+    return bool(tx.execute(select(is_open)).scalar())
+
+
 def take_back(tx: Transaction, ladders: Mapping[str, Ladder]) -> int:
     """Free what is held by attempts that are over: the step counts as tried. Return how many there were."""
     rows = tx.execute(_of_dead).all()
