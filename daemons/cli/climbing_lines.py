@@ -56,7 +56,8 @@ class ClimbingLines:
             self._is_counted = True
             added = self.counts["total"] - self._before["total"]
             to_process = max(0, added) + self._before["due"] + self._before["running"]
-            self.line(f"{self.counts['total']:,} records found, {to_process:,} to process")
+            found = self.counts["total"]
+            self.line(f"{found:,} record{'' if found == 1 else 's'} found, {to_process:,} to process")
         for code, of_record in groupby(sorted(tries, key=lambda one: str(one["code"])), key=lambda one: one["code"]):
             for text, style in self._told(code, list(of_record)):
                 self.line(text, style)
