@@ -4,6 +4,7 @@ from typing import cast
 
 from pydantic import BaseModel, Field
 
+from daemons import JobContext, job
 from daemons.service import Service
 from daemons.workflows.polling.keeper import RecordKeeper
 from daemons.workflows.polling.ladder import Ladder, Outcome, Step, StepContext
@@ -11,6 +12,11 @@ from daemons.workflows.polling.ladders import LADDERS
 from daemons.workflows.polling.records import NewRecord, Record
 
 NEW, FOUND, ASKING, FORCED, TOP = "0 - New", "1 - Found", "Awaiting User Input", "Force Resume", "2 - Told"
+
+
+@job("toy_wind")
+async def toy_wind(_ctx: JobContext) -> None:
+    """Wind a toy up: a plug-in brings a daemon or a job."""
 
 
 class Knowledge(BaseModel):
