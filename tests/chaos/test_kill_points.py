@@ -15,6 +15,7 @@ from tests.chaos.deck_process import DeckProcess
 from tests.chaos.promises import FEEDER, Promises
 from tests.forked import PROJECT
 from tests.pictures.samples import landscape
+from tests.workflows.polling.test_copying import PLACES as AT_A_COPY
 
 OPENING = ("data held", "database opened", "keepers opened", "executor opened", "service opened", "serving")
 AT_WORK = (
@@ -55,7 +56,8 @@ def test_every_place_is_died_at() -> None:
     }
 
     opening_to_end = (*OPENING, *AT_WORK, *CLOSING, *MAKING_TABLES, DESCRIBING)
-    died_at = {place.split(":")[0] for place in (*opening_to_end, *AT_A_SCHEDULE, *AT_A_SLICE, *AT_A_MESSAGE)}
+    others = (*AT_A_SCHEDULE, *AT_A_SLICE, *AT_A_MESSAGE, *AT_A_COPY)
+    died_at = {place.split(":")[0] for place in (*opening_to_end, *others)}
 
     assert placed == died_at
 

@@ -96,6 +96,7 @@ class Climber:
         self._something = asyncio.Event()
         self._has_settled = asyncio.Event()
         self._is_draining = False
+        self._is_closing = False
 
     async def run(
         self, *, linger: float | None = None, until: float | None = None, until_settled: bool = False
@@ -241,7 +242,7 @@ class Climber:
     # Storing.
 
     async def _store(self) -> None:
-        while True:
+        while self._settled or not self._is_closing:
             await self._has_settled.wait()
             self._has_settled.clear()
             batch, self._settled = self._settled, []
@@ -289,25 +290,28 @@ class Climber:
         parts += [f"{tally.parked:,} parked"] if tally.parked else []
         return ", ".join(parts)
 
-    async def _end(self, *own: "asyncio.Task[None]") -> None:
+    async def _end(self, storing: "asyncio.Task[None]", climbing: "asyncio.Task[None]") -> None:
         """Break off what is in hand and give it back; store what is over."""
-        tasks = [*self._tasks, *own]
+        self._is_draining = self._is_closing = True
+        climbing.cancel()
+        await asyncio.gather(climbing, return_exceptions=True)
+        await self._break_off()
+        # Not cancelled: nobody would know then whether its last write was committed.
+        self._has_settled.set()
+        await asyncio.gather(storing, return_exceptions=True)
+        # What it took in hand for a next step meanwhile.
+        await self._break_off()
+        left = [*self._in_hand.values(), *self._broken_off]
+        if left:
+            await self._written(partial(self._keeper.release, records=left))
+
+    async def _break_off(self) -> None:
+        tasks = [*self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        over = {one.record.id for one, _ in self._settled}
         # The callbacks of tasks that were cancelled come after whoever gathers them.
         await asyncio.sleep(0)
-        left = [record for record in (*self._in_hand.values(), *self._broken_off) if record.id not in over]
-        settled = [one for one, _ in self._settled]
-
-        def unit(tx: Any) -> None:
-            if settled:
-                self._keeper.settle(tx, self._ctx.job_id, self._ctx.attempt, settled)
-            self._keeper.release(tx, left)
-
-        if settled or left:
-            await self._written(unit)
 
 
 def _settle(tx: Any, keeper: RecordKeeper, ctx: JobContext, settled: Sequence[Settled]) -> Sequence[Record | None]:

@@ -26,6 +26,9 @@ from tests.workflows.polling.step_context import Context, after, context, record
 ROOT = Path(module.__file__).parents[3]
 MEGABYTE = 1024 * 1024
 
+PLACES = ("copy written", "copy verified", "copy placed")
+"""Where a copy is died at."""
+
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
@@ -105,7 +108,7 @@ def test_a_name_of_any_bytes_is_kept(library: Path, tmp_path: Path) -> None:
     assert copied(library, source).path == bytes(library) + b"/\xff\n-x.jpg"
 
 
-@pytest.mark.parametrize("place", ["copy written", "copy verified", "copy placed"])
+@pytest.mark.parametrize("place", PLACES)
 def test_kill_9_at_any_place_leaves_one_whole_copy_or_none(library: Path, source: Path, place: str) -> None:
     program = (
         "import sys; from pathlib import Path; from daemons.workflows.polling.library import copy_into; "

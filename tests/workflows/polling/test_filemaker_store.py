@@ -438,14 +438,14 @@ def test_values_go_there_and_back() -> None:
 async def test_what_changes_here_is_written_soon_and_looked_for_there_only_now_and_then(
     studio: Studio, clock: FakeClock
 ) -> None:
-    changed, reported = asyncio.Event(), list[str]()
+    changed, in_step, reported = asyncio.Event(), asyncio.Event(), list[str]()
 
     async def report(what: str, error: DaemonError) -> None:
         reported.append(f"{what} {error.error_code}")
 
     studio.stills.add(**{CODE: "ST0001", STATUS: NEW})
     with studio.keeper.hearing(changed.set, ["stills"]):
-        async with beside(keep_in_step(studio.store, changed, lambda: 10.0, report, clock), "in step"):
+        async with beside(keep_in_step(studio.store, changed, lambda: 10.0, report, clock, in_step.set), "in step"):
             finds = studio.bench.server.calls
             await until(lambda: len(finds("POST", "_find")) == 1 and not studio.bench.server.at_work)
             await clock.idle()
