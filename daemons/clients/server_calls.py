@@ -6,7 +6,8 @@ a place at the server ─▶ a key with room ─▶ POST ─▶ read without tru
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -83,16 +84,25 @@ class ServerCalls:
         await self._http.close()
 
     async def post(
-        self, path: str, body: dict[str, Any], limits: Limits, read: Callable[[Reply], T], *, tokens: float = 0.0
+        self,
+        path: str,
+        body: dict[str, Any] | bytes,
+        limits: Limits,
+        read: Callable[[Reply], T],
+        *,
+        tokens: float = 0.0,
+        media_type: str | None = None,
     ) -> T:
         """Return what `read` makes of the answer; it raises BadAnswer with a clause about the server, as "it …".
+
+        `body`: JSON, or bytes of that `media_type`.
 
         Raises ServerAway while the server cannot be asked, BadAnswer for an answer that makes no sense, and
         QuestionRefused where this question itself is what the server does not take.
         """
         async with self._places:
             try:
-                return await self._ask(path, body, limits, read, tokens)
+                return await self._ask(tokens, partial(self._ask_once, path, body, limits, read, media_type))
             except ServerAway as error:
                 self._trouble = (self._clock.monotonic(), error)
                 raise
@@ -115,14 +125,12 @@ class ServerCalls:
             if key.aside_until > now
         ]
 
-    async def _ask(
-        self, path: str, body: dict[str, Any], limits: Limits, read: Callable[[Reply], T], tokens: float
-    ) -> T:
+    async def _ask(self, tokens: float, ask_once: Callable[[Key], Awaitable[T]]) -> T:
         tries = 0
         while True:
             loan = await self.keys.lend(tokens, _untold)
             try:
-                return await self._ask_once(path, body, limits, read, loan.key)
+                return await ask_once(loan.key)
             except KeyRefused as refused:
                 self.keys.set_aside(loan.key, refused.message)
                 log.warning("A key of a server is set aside.", server=self.name, key=loan.key.number)
@@ -133,9 +141,16 @@ class ServerCalls:
                     raise
 
     async def _ask_once(
-        self, path: str, body: dict[str, Any], limits: Limits, read: Callable[[Reply], T], key: Key
+        self,
+        path: str,
+        body: dict[str, Any] | bytes,
+        limits: Limits,
+        read: Callable[[Reply], T],
+        media_type: str | None,
+        key: Key,
     ) -> T:
-        reply = await self._http.request("POST", path, limits, body=body, headers=key.headers())
+        headers = key.headers() | ({"Content-Type": media_type} if media_type else {})
+        reply = await self._http.request("POST", path, limits, body=body, headers=headers)
         if reply.status != 200:
             raise self._verdict(reply, has_key=key.secret is not None)
         try:

@@ -14,7 +14,7 @@ from daemons.pictures.facts import Coordinates, Shot
 
 _TEXT_LIMIT = 64
 
-_GARBAGE = (
+GARBAGE = (
     ValueError,
     TypeError,
     KeyError,
@@ -26,8 +26,10 @@ _GARBAGE = (
     OSError,
     SyntaxError,
     RecursionError,
+    LookupError,
     struct.error,
 )
+"""What decoders raise for metadata that are not what they should be."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -69,11 +71,11 @@ def read_shot(image: Image.Image) -> Shot:
         exif = image.getexif()
         main = dict(exif)
         details = dict(exif.get_ifd(ExifTags.IFD.Exif))
-    except _GARBAGE:
+    except GARBAGE:
         return Shot()
     try:
         place = dict(exif.get_ifd(ExifTags.IFD.GPSInfo))
-    except _GARBAGE:
+    except GARBAGE:
         place = {}
     return Shot(
         taken_at=_taken_at(details),
@@ -92,7 +94,7 @@ def read_turn(image: Image.Image) -> Image.Transpose | None:
     """Return how `image` must be turned to be seen as the camera was held."""
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except _GARBAGE:
+    except GARBAGE:
         return None
 
 
@@ -140,7 +142,7 @@ def _text(value: Any) -> str | None:
 def _number(value: Any, low: float, high: float) -> float | None:
     try:
         number = float(value)
-    except _GARBAGE:
+    except GARBAGE:
         return None
     return round(number, 6) if math.isfinite(number) and low <= number <= high else None
 

@@ -9,7 +9,8 @@ import pytest
 
 from daemons.clients.errors import BadAnswer, NotConfigured, ServerAway, ServerBusy, ServerRefuses
 from daemons.clients.registry import Clients
-from daemons.clients.transcription import TRIES_MOST, SoundRefused, Transcript, TranscriptionClient
+from daemons.clients.server_calls import TRIES_MOST
+from daemons.clients.transcription import SoundRefused, Transcript, TranscriptionClient
 from daemons.errors import DaemonError, Permanent
 from daemons.settings import Settings
 from daemons.settings.transcription import TranscriptionSettings

@@ -310,8 +310,6 @@ class Climber:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # The callbacks of tasks that were cancelled come after whoever gathers them.
-        await asyncio.sleep(0)
 
 
 def _settle(tx: Any, keeper: RecordKeeper, ctx: JobContext, settled: Sequence[Settled]) -> Sequence[Record | None]:

@@ -1,13 +1,13 @@
 """Reads all standards of one picture and makes one set of fields of them."""
 
 import os
-import struct
 from collections.abc import Callable
 from typing import Any
 
 from PIL import Image
 
 from daemons.pictures.content import opened
+from daemons.pictures.exif import GARBAGE
 from daemons.pictures.image_errors import FileMissing, FileUnreadable, ImageError, NotAFile
 from daemons.pictures.image_file import decoded
 from daemons.workflows.polling.metadata.exif_notes import exif_notes, plain_notes
@@ -18,22 +18,6 @@ from daemons.workflows.polling.metadata.xmp_notes import xmp_notes
 
 EXIF, IPTC, XMP, TEXT, EXIFTOOL = "EXIF", "IPTC", "XMP", "text", "exiftool"
 
-# What decoders raise for metadata that are not what they should be.
-_GARBAGE = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    ZeroDivisionError,
-    EOFError,
-    OSError,
-    SyntaxError,
-    RecursionError,
-    LookupError,
-    struct.error,
-)
 # EXIF first: it also finds what a PNG has behind its pixels.
 _READERS: dict[str, Callable[[Image.Image], Notes]] = {
     EXIF: exif_notes,
@@ -73,7 +57,7 @@ def _read(image: Image.Image, found: dict[str, Notes], problems: list[str]) -> N
     for standard, read in _READERS.items():
         try:
             found[standard] = read(image)
-        except _GARBAGE as error:
+        except GARBAGE as error:
             problems.append(f"The {standard} cannot be read: {str(error)[:200] or type(error).__name__}.")
 
 
