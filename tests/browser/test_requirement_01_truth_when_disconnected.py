@@ -114,6 +114,29 @@ def test_a_silent_deck_counts_as_gone_and_may_return(page: Page, deck: Deck) -> 
     expect(page.locator("#chip")).to_have_text("Live", timeout=BACK)
 
 
+def test_a_page_that_wakes_hears_the_deck_before_it_calls_it_lost(page: Page, deck: Deck) -> None:
+    page.clock.install()
+    open_live(page, deck)
+    toasts = toasts_of(page)
+
+    page.clock.fast_forward(60_000)
+    deck.tell("night-watch", says="Still at work")
+
+    expect(row_of(page, "night-watch")).to_contain_text("Still at work")
+    assert [toast for toast in toasts if toast] == []
+
+
+def test_a_deck_that_went_while_the_page_slept_is_said_soon_after_waking(page: Page, deck: Deck) -> None:
+    page.clock.install()
+    open_live(page, deck)
+    deck.signal(signal.SIGSTOP)
+
+    for _ in range(2):  # a tab in the background sleeps from one beat to the next
+        page.clock.fast_forward(60_000)
+
+    expect_offline(page)
+
+
 def test_a_focused_button_keeps_the_focus_and_refuses_while_offline(page: Page, deck: Deck) -> None:
     open_live(page, deck)
     stop = button(row_of(page, "night-watch"), "Stop")

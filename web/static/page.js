@@ -2,11 +2,12 @@
 // What the page says about itself: live or offline, refused commands, rows it lacks.
 (() => {
   const VERDICT = 12_000;  // a heartbeat comes every 5 s; later than this, the server counts as gone
+  const DOZE = 5000, GRACE = 3000;  // a page that slept so long hears first what the server has to say
   const at = (id) => document.getElementById(id);
   let seen = Date.now(), checked = seen, offline = false, ended = false, reload = null;
   let known = null, moved = new Set();  // the rows there were when the deck was lost, and how many changed state meanwhile
   const fresh = new Set();  // the rows of the frame that is being drawn
-  let beating = null, beaten = 0;
+  let beating = null, beaten = Date.now(), woken = 0;
   let shifted = false;  // one of them is in another state than before
   const rows = () => new Set([...document.querySelectorAll("main [data-rev][id]")].map(({ id }) => id));
 
@@ -53,6 +54,7 @@
     known ??= rows();
     ended ||= code === 4401;
     if (ended) tell(`${say("ended")} ${asOf}`, "ended");
+    else if (Date.now() - woken < GRACE) return;
     else if (!offline) tell(`${say("lost")} ${asOf}`, "lost");
     turn(true, "offline");
   }
@@ -119,10 +121,15 @@
   function beat() {
     clearTimeout(beating);
     beating = setTimeout(beat, 1000);
+    const slept = Date.now() - beaten > DOZE;
     beaten = Date.now();
     transport.catchUp();
     times.tick(offline);
-    if (ended || beaten - checked < VERDICT) return;
+    if (ended) return;
+    // Once: a tab in the background sleeps from beat to beat, and has to find out too.
+    if (slept && !woken) [woken, checked] = [beaten, Math.max(checked, beaten - VERDICT + GRACE)];
+    else if (beaten - woken >= GRACE) woken = 0;
+    if (beaten - checked < VERDICT) return;
     checked = beaten;
     transport.drop();
     lost(1006);
