@@ -53,8 +53,7 @@ def _unusable(message: str) -> Fatal:
     )
 
 
-def _dump(value: object) -> str:
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_dump = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
 def sqlite_engine(url: URL) -> Engine:
@@ -73,7 +72,7 @@ def sqlite_engine(url: URL) -> Engine:
             "journal_mode=WAL",
             "foreign_keys=ON",
             "temp_store=MEMORY",
-            "cache_size=-16000",
+            "cache_size=-8000",
             f"journal_size_limit={WAL_BYTES_KEPT}",
             # On macOS an ordinary fsync does not reach the disk; elsewhere these change nothing.
             "fullfsync=ON",

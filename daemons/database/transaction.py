@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.sql import Executable
+from sqlalchemy.sql.dml import UpdateBase
 
+from daemons.database.many import execute_many
 from daemons.events import Event
 
 
@@ -30,6 +32,13 @@ class Transaction:
         result = self._connection.execute(statement, parameters)
         assert isinstance(result, CursorResult)
         return result
+
+    def execute_many(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement that is kept, as a module's own is, for each of `rows`; all of them have the same keys.
+
+        Quicker than `execute`, which binds each row anew; not for statements that return rows.
+        """
+        execute_many(self._connection, statement, rows)
 
     def announce(self, event: Event) -> None:
         """Tell `event` to everybody after the commit, or to nobody if there is none."""

@@ -1,7 +1,7 @@
 """Making records: one of a source, with the ladder's next code."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, insert, select
@@ -23,30 +23,58 @@ FIELDS_BYTES = 1024 * 1024
 """Of what one record knows, as JSON."""
 
 _COUNTERS = cast(Table, RecordCounterTable.__table__)
-_known = select(*COLUMNS).where(RECORDS.c.digest == bindparam("b_digest"))
-_insert = insert(RECORDS).returning(*COLUMNS)
+_known = select(*COLUMNS, RECORDS.c.digest).where(RECORDS.c.digest.in_(bindparam("b_digests", expanding=True)))
+_insert = insert(RECORDS)
+_AT_ONCE = 500
+"""Records made by one statement."""
 
 
 def add(
-    tx: Transaction, ladders: dict[str, Ladder], new: Sequence[NewRecord], *, by: str, parent_id: str | None = None
+    tx: Transaction, ladders: Mapping[str, Ladder], new: Sequence[NewRecord], *, by: str, parent_id: str | None = None
 ) -> list[Record]:
     """Return the record of each source: a new one, due at once, or the one that is there. Raises Invalid."""
-    return [_add(tx, ladders[one.ladder], one, by, parent_id) for one in new]
+    return [
+        record
+        for first in range(0, len(new), _AT_ONCE)
+        for record in _add(tx, ladders, new[first : first + _AT_ONCE], by, parent_id)
+    ]
 
 
-def _add(tx: Transaction, ladder: Ladder, new: NewRecord, by: str, parent_id: str | None) -> Record:
-    digest = digest_of(ladder.name, new.source)
-    if (row := tx.execute(_known, {"b_digest": digest}).first()) is not None:
-        return record_of(row)
+def _add(
+    tx: Transaction, ladders: Mapping[str, Ladder], new: Sequence[NewRecord], by: str, parent_id: str | None
+) -> list[Record]:
+    digests = [digest_of(one.ladder, one.source) for one in new]
+    known = _records_of(tx, digests)
+    # Of a source that comes twice the first makes the record.
+    fresh = {digest: one for digest, one in zip(reversed(digests), reversed(new), strict=True) if digest not in known}
+    if fresh:
+        fresh = {digest: fresh[digest] for digest in dict.fromkeys(digests) if digest in fresh}
+        rows = [_row(tx, ladders[one.ladder], one, digest, by, parent_id) for digest, one in fresh.items()]
+        _give_codes(tx, ladders, rows)
+        tx.execute_many(_insert, rows)
+        made = _records_of(tx, [*fresh])
+        for digest in fresh:
+            tx.announce(ItemChanged(TOPIC, made[digest].id, made[digest].as_dict()))
+        known |= made
+    return [known[digest] for digest in digests]
+
+
+def _records_of(tx: Transaction, digests: Sequence[str]) -> dict[str, Record]:
+    return {row.digest: record_of(row[:-1]) for row in tx.execute(_known, {"b_digests": digests})}
+
+
+def _row(
+    tx: Transaction, ladder: Ladder, new: NewRecord, digest: str, by: str, parent_id: str | None
+) -> dict[str, Any]:
     if not new.source:
         raise Invalid("A record needs a source.", code="ERR_NO_SOURCE")
     if new.status not in ladder.statuses:
         raise Invalid(f"{clean(new.status, 100)} is no status of {ladder.name}.", code="ERR_UNKNOWN_STATUS")
     fields = checked_fields(new.fields)
-    values: dict[str, Any] = {
+    return {
         "id": new_id(),
         "ladder": ladder.name,
-        "code": new.code or _next_code(tx, ladder),
+        "code": new.code,
         "digest": digest,
         "source": new.source,
         "title": clean(new.title, TITLE_CHARACTERS),
@@ -60,9 +88,15 @@ def _add(tx: Transaction, ladder: Ladder, new: NewRecord, by: str, parent_id: st
         "created_at": tx.now,
         "updated_at": tx.now,
     }
-    record = record_of(tx.execute(_insert, values).one())
-    tx.announce(ItemChanged(TOPIC, record.id, record.as_dict()))
-    return record
+
+
+def _give_codes(tx: Transaction, ladders: Mapping[str, Ladder], rows: Sequence[dict[str, Any]]) -> None:
+    """Give those without a code their ladder's next ones, in their order."""
+    without = [row for row in rows if not row["code"]]
+    for name in sorted({row["ladder"] for row in without}):
+        mine = [row for row in without if row["ladder"] == name]
+        for number, row in enumerate(mine, _counted(tx, name, len(mine)) - len(mine) + 1):
+            row["code"] = f"{ladders[name].prefix}{number:04}"
 
 
 def checked_fields(fields: Any) -> dict[str, JsonValue]:
@@ -77,10 +111,11 @@ def provenance(fields: dict[str, JsonValue], by: str, tx: Transaction) -> dict[s
     return {name: {"by": by, "at": tx.now.isoformat()} for name in fields}
 
 
-def _next_code(tx: Transaction, ladder: Ladder) -> str:
+def _counted(tx: Transaction, ladder: str, more: int) -> int:
+    """Return the last number of a ladder's codes once `more` are taken."""
     make = sqlite.insert if tx.is_sqlite else postgresql.insert
-    statement = make(_COUNTERS).values(ladder=ladder.name, last=1)
+    statement = make(_COUNTERS).values(ladder=ladder, last=more)
     counted = statement.on_conflict_do_update(
-        index_elements=[_COUNTERS.c.ladder], set_={"last": _COUNTERS.c.last + 1}
+        index_elements=[_COUNTERS.c.ladder], set_={"last": _COUNTERS.c.last + statement.excluded.last}
     ).returning(_COUNTERS.c.last)
-    return f"{ladder.prefix}{tx.execute(counted).scalar_one():04}"
+    return int(tx.execute(counted).scalar_one())

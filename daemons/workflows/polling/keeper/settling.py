@@ -89,9 +89,9 @@ def settle(
             after.append(_after(tx, ladders, _merged(one, now)))
     moved = [record for record in after if record is not None]
     if moved:
-        tx.execute(_move, [_row(record, job_id, attempt) for record in moved])
+        tx.execute_many(_move, [_row(record, job_id, attempt) for record in moved])
     tries = [_tried(one, record, job_id) for one, record in zip(settled, after, strict=True)]
-    tx.execute(_insert_tries, tries)
+    tx.execute_many(_insert_tries, tries)
     _keep_vectors(tx, settled, after)
     for record in moved:
         tx.announce(ItemChanged(TOPIC, record.id, record.as_dict()))
@@ -109,51 +109,58 @@ def release(tx: Transaction, records: Sequence[Record]) -> None:
 
 def _after(tx: Transaction, ladders: Mapping[str, Ladder], one: Settled) -> Record:
     record, outcome = one.record, one.outcome
-    base = replace(record, revision=record.revision + 1, fence=record.fence + 1, running_since=None, updated_at=tx.now)
+    change: dict[str, Any] = {"revision": record.revision + 1, "fence": record.fence + 1, "updated_at": tx.now}
+    change["running_since"] = None
     if outcome is None:
         attempts = record.attempts + 1
         parked = one.is_hopeless or (attempts >= one.step.max_attempts and not one.is_away)
         due_at = None if parked else retry_at(tx.now, attempts, one.pause)
-        return replace(base, attempts=attempts, error=one.error, due_at=due_at, parked_at=tx.now if parked else None)
+        change |= {"attempts": attempts, "error": one.error, "due_at": due_at, "parked_at": tx.now if parked else None}
+        return replace(record, **change)
+    change |= _found_out(tx, record, one.step, outcome)
+    if outcome.children:
+        add(tx, ladders, outcome.children, by=one.step.name, parent_id=record.id)
+    return _placed(tx, ladders[record.ladder], replace(record, **change), may_go_on=one.may_go_on)
+
+
+def _found_out(tx: Transaction, record: Record, step: Step, outcome: Outcome) -> dict[str, Any]:
+    """Return what an outcome changes about its record, but for what is next."""
     fields, provenance = dict(record.fields), dict(record.provenance)
+    now = tx.now.isoformat()
     for name, value in outcome.fields.items():
         if value is None:
             fields.pop(name, None)
             provenance.pop(name, None)
         elif fields.get(name) != value:
             fields[name] = value
-            provenance[name] = {"by": one.step.name, "at": tx.now.isoformat()}
-    status = outcome.to or one.step.to
+            provenance[name] = {"by": step.name, "at": now}
+    status = outcome.to or step.to
     title = fields.get("title") or fields.get("file_name") or record.title
-    base = replace(
-        base,
-        title=clean(str(title), TITLE_CHARACTERS),
-        status=status,
-        fields=fields,
-        provenance=provenance,
-        attempts=0,
-        error=None,
-        reasons=tuple(outcome.reasons),
-        parked_at=None,
-        status_at=tx.now if status != record.status else record.status_at,
-    )
-    if outcome.children:
-        add(tx, dict(ladders), outcome.children, by=one.step.name, parent_id=record.id)
-    return _placed(tx, ladders[record.ladder], base, may_go_on=one.may_go_on)
+    return {
+        "title": clean(str(title), TITLE_CHARACTERS),
+        "status": status,
+        "fields": fields,
+        "provenance": provenance,
+        "attempts": 0,
+        "error": None,
+        "reasons": tuple(outcome.reasons),
+        "parked_at": None,
+        "is_complete": False,
+        "due_at": None,
+        "status_at": tx.now if status != record.status else record.status_at,
+    }
 
 
 def _placed(tx: Transaction, ladder: Ladder, record: Record, *, may_go_on: bool) -> Record:
     """Return the record with what is next for it."""
     if record.status == ladder.awaiting:
-        return replace(record, due_at=None)
+        return record
     step = ladder.next_step(record)
     if step is None:
-        return replace(record, due_at=None, is_complete=record.status in ladder.final)
+        return replace(record, is_complete=True) if record.status in ladder.final else record
     if step.needs_children and has_open_children(tx, record.id):
-        return replace(record, due_at=None)
-    if may_go_on:
-        return replace(record, due_at=None, running_since=tx.now)
-    return replace(record, due_at=tx.now)
+        return record
+    return replace(record, running_since=tx.now) if may_go_on else replace(record, due_at=tx.now)
 
 
 def has_open_children(tx: Transaction, record_id: str) -> bool:
