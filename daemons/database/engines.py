@@ -72,7 +72,7 @@ def sqlite_engine(url: URL) -> Engine:
             "journal_mode=WAL",
             "foreign_keys=ON",
             "temp_store=MEMORY",
-            "cache_size=-8000",
+            "cache_size=-4000",
             f"journal_size_limit={WAL_BYTES_KEPT}",
             # On macOS an ordinary fsync does not reach the disk; elsewhere these change nothing.
             "fullfsync=ON",

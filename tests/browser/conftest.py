@@ -5,10 +5,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.browser.deck import Deck
+
+EVERYTHING: dict[str, Any] = {"rules": {"label-content-name-mismatch": {"enabled": True}}}
+"""Also that what is read out begins as what is seen, for people who speak to their machine."""
+COLOURS: dict[str, Any] = {"runOnly": ["color-contrast"]}
+"""What of axe's findings depends on the theme."""
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +107,15 @@ def toasts_of(page: Page) -> list[str]:
         ".observe(document.getElementById('announcer'), {childList: true, characterData: true, subtree: true})"
     )
     return said
+
+
+def violations(page: Page, options: dict[str, Any] = EVERYTHING) -> list[Any]:
+    """Return what axe finds wrong with a page: rule and places of each."""
+    # A page that has it already need not read half a megabyte of it again.
+    axe = Axe("0") if page.evaluate("'axe' in window") else Axe()
+    # Else it also describes every element that is right, which takes much of its time.
+    found = axe.run(page, options={**options, "resultTypes": ["violations"]}).response["violations"]
+    return [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in found]
 
 
 def place_of(page: Page, selector: str) -> dict[str, float]:

@@ -11,11 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from starlette.routing import Match, Route
 
-from tests.browser.conftest import button, open_live, opened, row_of
+from tests.browser.conftest import COLOURS, EVERYTHING, button, open_live, opened, row_of, violations
 from tests.browser.deck import BASE_PATH, Deck
 from tests.browser.showcase import open_showcase
 from web.app import PAGES
@@ -54,10 +53,6 @@ VARIANTS = {
     "/welcome": ["?step=2", "?step=3"],
     "/signin": ["?code=abc"],
 }
-EVERYTHING = {"rules": {"label-content-name-mismatch": {"enabled": True}}}
-"""Also that what is read out begins as what is seen, for people who speak to their machine."""
-COLOURS = {"runOnly": ["color-contrast"]}
-"""What of axe's findings depends on the theme."""
 
 
 def addresses() -> list[str]:
@@ -107,19 +102,22 @@ def ids(deck: Deck) -> dict[str, str]:
     return {**jobs, **seen, "question": questions[0]["id"], "operation": bulk["id"]}
 
 
-@pytest.mark.parametrize("address", addresses())
-def test_it_fits_and_is_accessible(
-    browser: Browser, deck: Deck, session: Any, ids: dict[str, str], address: str
-) -> None:
-    with opened(browser) as context:
-        if not address.startswith("/signin"):
-            context.add_cookies([session])
-        page = context.new_page()
-        page.goto(deck.url(address.format_map(ids)))
-        if page.locator("#chip").count():  # else it is a still page, such as a form
-            expect(page.locator("#chip")).to_have_text("Live")
+@pytest.fixture(scope="module")
+def tabs(browser: Browser, session: Any) -> Iterator[dict[bool, Page]]:
+    """A tab that is signed in, and one that is not. Each goes from page to page: to open one takes long."""
+    with opened(browser) as inside, opened(browser) as outside:
+        inside.add_cookies([session])
+        yield {True: inside.new_page(), False: outside.new_page()}
 
-        check(page, address)
+
+@pytest.mark.parametrize("address", addresses())
+def test_it_fits_and_is_accessible(tabs: dict[bool, Page], deck: Deck, ids: dict[str, str], address: str) -> None:
+    tab = tabs[not address.startswith("/signin")]
+    tab.goto(deck.url(address.format_map(ids)))
+    if tab.locator("#chip").count():  # else it is a still page, such as a form
+        expect(tab.locator("#chip")).to_have_text("Live")
+
+    check(tab, address)
 
 
 def test_every_daemon_says_what_it_does_or_why_it_does_not(page: Page, deck: Deck) -> None:
@@ -191,8 +189,7 @@ def check(page: Page, name: str) -> None:
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of the two
             keep_picture(page, f"{re.sub('[^a-z]+', '-', name).strip('-')}-{scheme}-{width}")
-            found = Axe().run(page, options=COLOURS if scheme == "dark" else EVERYTHING).response["violations"]
-            assert [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in found] == []
+            assert violations(page, COLOURS if scheme == "dark" else EVERYTHING) == []
     assert small_targets(page) == []
 
 

@@ -1,10 +1,9 @@
 """The System page in a browser: the test of the socket, and health that changes while somebody looks."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import opened
+from tests.browser.conftest import opened, violations
 from tests.browser.deck import MISCONFIGURED, Deck
 
 
@@ -39,7 +38,7 @@ def test_its_pages_fit_and_are_accessible(page: Page, deck: Deck, path: str, wid
         page.locator("summary", has_text="about.json").click()
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert Axe().run(page).response["violations"] == []
+    assert violations(page) == []
 
 
 def test_a_backup_is_made_without_scripts(browser: Browser, deck: Deck) -> None:
