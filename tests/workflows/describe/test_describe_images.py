@@ -156,7 +156,7 @@ async def test_a_folder_that_cannot_be_read_is_said_and_waited_for(
     await deck.readings.flush()
     errors = await deck.readings.errors(deck.daemon(NAME).id)
     assert [error.code for error in errors] == [code]
-    assert deck.daemon(NAME).state is DaemonState.RUNNING
+    await deck.until(NAME, DaemonState.RUNNING)
 
 
 @sqlite_will_do
