@@ -66,8 +66,8 @@ class JobContext(Protocol):
         """Say how far the work is. Call it as often as you like; it is also the sign that the job lives."""
         ...
 
-    async def log(self, level: LogLevel | str, message: object) -> None:
-        """Add a line to the job's log. A storm of lines is slowed down."""
+    async def log(self, level: LogLevel | str, message: object, *, item_id: str | None = None) -> None:
+        """Add a line to the job's log, and to that of the single thing it is of. A storm of lines is slowed down."""
         ...
 
     async def spawn(

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import Select, bindparam, delete, insert, select
 
 from daemons.clock import Clock
 from daemons.database import Database
@@ -61,6 +61,7 @@ class _WaitingLine(NamedTuple):
     message: str
     daemon: DaemonRow | None
     job_id: str | None
+    item_id: str | None
     lease: Lease | None
 
 
@@ -110,13 +111,14 @@ class Journal:
         *,
         daemon: DaemonRow | None = None,
         job_id: str | None = None,
+        item_id: str | None = None,
         lease: Lease | None = None,
     ) -> None:
         """Take one line; it is stored and announced ≤ 100 ms later, unless `lease` is lost by then."""
         said = last_states(message if isinstance(message, str) else str(message))
         text = clean(said, LINE_CHARACTERS, keep_newlines=True)
         self.lines_dropped += len(self._lines) == LINES_WAITING
-        self._lines.append(_WaitingLine(self._clock.now(), level, text, daemon, job_id, lease))
+        self._lines.append(_WaitingLine(self._clock.now(), level, text, daemon, job_id, item_id, lease))
         self._behind.mark()
 
     def note_status(self, lease: Lease, note: StatusNote) -> None:
@@ -183,6 +185,7 @@ class Journal:
                 "message": line.message,
                 "daemon_id": line.daemon.id if line.daemon else None,
                 "job_id": line.job_id,
+                "item_id": line.item_id,
             }
             for line in lines
         ]
@@ -198,6 +201,7 @@ class Journal:
                         daemon.id if daemon else None,
                         daemon.name if daemon else None,
                         line.job_id,
+                        line.item_id,
                     )
                 )
             )
@@ -216,6 +220,7 @@ class Journal:
         *,
         daemon_id: str | None = None,
         job_id: str | None = None,
+        item_id: str | None = None,
         level: LogLevel | None = None,
         q: str | None = None,
         after: int | None = None,
@@ -226,23 +231,10 @@ class Journal:
 
         `q`: only those whose message holds this text, in small letters or capitals.
         """
-        statement = select(LogTable.__table__, DaemonTable.name.label("daemon_name")).outerjoin(
-            DaemonTable, DaemonTable.id == LogTable.daemon_id
+        asked = lines_asked(
+            daemon_id=daemon_id, job_id=job_id, item_id=item_id, level=level, q=q, after=after, before=before
         )
-        if daemon_id is not None:
-            statement = statement.where(LogTable.daemon_id == daemon_id)
-        if job_id is not None:
-            statement = statement.where(LogTable.job_id == job_id)
-        if level is not None:
-            statement = statement.where(LogTable.level.in_([one.value for one in level.and_above]))
-        if q:
-            statement = statement.where(LogTable.message.icontains(q, autoescape=True))
-        if after is not None:
-            statement = statement.where(LogTable.id > after)
-        if before is not None:
-            statement = statement.where(LogTable.id < before)
-        order = LogTable.id.asc() if after is not None else LogTable.id.desc()
-        rows = await self._database.fetch(statement.order_by(order).limit(limit))
+        rows = await self._database.fetch(asked.limit(limit))
         return sorted((_line(row) for row in rows), key=lambda line: line.id)
 
     async def history(
@@ -280,6 +272,38 @@ class Journal:
         return [_note(row) for row in reversed(rows)]
 
 
+def lines_asked(
+    *,
+    daemon_id: str | None = None,
+    job_id: str | None = None,
+    item_id: str | None = None,
+    level: LogLevel | None = None,
+    q: str | None = None,
+    after: int | None = None,
+    before: int | None = None,
+) -> Select[Any]:
+    """Return the question for lines, in the order of `Journal.lines` before it is turned round."""
+    statement = select(LogTable.__table__, DaemonTable.name.label("daemon_name")).outerjoin(
+        DaemonTable, DaemonTable.id == LogTable.daemon_id
+    )
+    if daemon_id is not None:
+        statement = statement.where(LogTable.daemon_id == daemon_id)
+    if job_id is not None:
+        statement = statement.where(LogTable.job_id == job_id)
+    if item_id is not None:
+        statement = statement.where(LogTable.item_id == item_id)
+    if level is not None:
+        statement = statement.where(LogTable.level.in_([one.value for one in level.and_above]))
+    if q:
+        statement = statement.where(LogTable.message.icontains(q, autoescape=True))
+    if after is not None:
+        statement = statement.where(LogTable.id > after)
+    if before is not None:
+        statement = statement.where(LogTable.id < before)
+    order = LogTable.id.asc() if after is not None else LogTable.id.desc()
+    return statement.order_by(order)
+
+
 def _prune(tx: Transaction, older_than: datetime, lines_kept: int) -> Iterator[int]:
     lines = LogTable.__table__.c
     last = tx.execute(select(lines.id).order_by(lines.id.desc()).offset(lines_kept).limit(1)).scalar()
@@ -298,7 +322,8 @@ def _prune(tx: Transaction, older_than: datetime, lines_kept: int) -> Iterator[i
 
 
 def _line(row: Any) -> LogLine:
-    return LogLine(row.id, row.at, LogLevel(row.level), row.message, row.daemon_id, row.daemon_name, row.job_id)
+    of = (row.daemon_id, row.daemon_name, row.job_id, row.item_id)
+    return LogLine(row.id, row.at, LogLevel(row.level), row.message, *of)
 
 
 def _note(row: Any) -> StatusNote:

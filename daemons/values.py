@@ -291,7 +291,7 @@ class JobDetail:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of a daemon's or a job's log."""
+    """One line of a daemon's or a job's log, and of what single thing it is, such as a record."""
 
     id: int
     at: datetime
@@ -300,6 +300,7 @@ class LogLine:
     daemon_id: str | None
     daemon_name: str | None
     job_id: str | None
+    item_id: str | None = None
 
     def as_dict(self) -> dict[str, JsonValue]:
         return {
@@ -310,6 +311,7 @@ class LogLine:
             "daemon_id": self.daemon_id,
             "daemon_name": self.daemon_name,
             "job_id": self.job_id,
+            "item_id": self.item_id,
         }
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.dialects import sqlite
 
 from daemons import journal as journal_module
 from daemons.database import Database
 from daemons.events import LogWritten
-from daemons.journal import Journal
+from daemons.journal import Journal, lines_asked
 from daemons.leases import Leases
 from daemons.roster import DeclaredType, Roster
 from daemons.states import LogLevel
@@ -70,6 +73,36 @@ async def test_lines_of_a_job_are_found_by_its_id(journal: Journal) -> None:
     await journal.flush()
 
     assert [line.message for line in await journal.lines(job_id="j-1")] == ["of the job"]
+
+
+async def test_lines_of_a_single_thing_are_found_by_its_id_and_by_nothing_like_it(
+    journal: Journal, events: Recorder
+) -> None:
+    for item_id in ("r-1", "r-10", "r-%", "r__", None):
+        journal.log(LogLevel.INFO, f"of {item_id}, not r-1", job_id="j-1", item_id=item_id)
+    await journal.flush()
+
+    [line] = await journal.lines(item_id="r-1")
+    assert (line.message, line.item_id, line.job_id) == ("of r-1, not r-1", "r-1", "j-1")
+    assert len(await journal.lines(job_id="j-1")) == 5
+    assert (await events.next(LogWritten)).line == line
+    for odd in ("r-%", "r__", "%", "", "' OR 1=1 --"):
+        assert {one.item_id for one in await journal.lines(item_id=odd)} <= {odd}
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize("more", [{}, {"before": 900}, {"after": 100}, {"level": LogLevel.WARNING, "q": "disk"}])
+async def test_lines_of_a_single_thing_are_read_without_a_look_at_the_others(
+    database: Database, more: dict[str, Any]
+) -> None:
+    asked = lines_asked(item_id="r-1", **more)
+    spelled = asked.limit(100).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+
+    plan = await database.fetch(text(f"EXPLAIN QUERY PLAN {spelled}".replace(":", "\\:")))
+
+    steps = [row.detail for row in plan]
+    assert "USING INDEX ix_logs_item_id_id (item_id=?" in steps[0]
+    assert not any("TEMP B-TREE" in step for step in steps)
 
 
 async def test_a_run_without_its_lease_writes_no_line(

@@ -17,13 +17,16 @@ async def log_text(
     *,
     daemon_id: str | None = None,
     job_id: str | None = None,
+    item_id: str | None = None,
     level: LogLevel | None = None,
     q: str | None = None,
 ) -> AsyncIterator[str]:
     """Yield all lines that are kept, oldest first, as pieces of one text."""
     after = 0
     while True:
-        lines = await journal.lines(daemon_id=daemon_id, job_id=job_id, level=level, q=q, after=after, limit=AT_ONCE)
+        lines = await journal.lines(
+            daemon_id=daemon_id, job_id=job_id, item_id=item_id, level=level, q=q, after=after, limit=AT_ONCE
+        )
         if lines:
             yield "".join(_written(line, scrubber) for line in lines)
         if len(lines) < AT_ONCE:

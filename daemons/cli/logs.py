@@ -22,6 +22,13 @@ from daemons.states import LogLevel
 PAGE = 500
 
 Line = dict[str, Any]
+Place = tuple[str, dict[str, object]]
+"""The path of the lines, and what the socket is asked for."""
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is logged from now on.")]
+Count = Annotated[int, typer.Option("-n", min=0, help="So many of the newest lines.")]
+Level = Annotated[LogLevel | None, typer.Option(help="Only lines of this level or above.")]
+Since = Annotated[str | None, typer.Option(help="Only lines since then: 1h, or a time.")]
+Grep = Annotated[str | None, typer.Option(help="Only lines that contain this text, in any case.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,7 @@ class Wanted:
     level: LogLevel | None = None
     since: datetime | None = None
     text: str | None = None
+    item_id: str | None = None
 
     @property
     def is_search(self) -> bool:
@@ -39,6 +47,8 @@ class Wanted:
 
     def takes(self, line: Line) -> bool:
         """Whether a line is wanted."""
+        if self.item_id is not None and line["item_id"] != self.item_id:
+            return False
         if self.level is not None and LogLevel(line["level"]).rank < self.level.rank:
             return False
         if self.text is not None and self.text.casefold() not in line["message"].casefold():
@@ -51,17 +61,16 @@ class Wanted:
 
 
 class Tail:
-    """The lines of one daemon, of one job, or of all, printed once each and in order."""
+    """The lines of one place, which is a path and what the socket leaves out, or of all; each once and in order."""
 
-    def __init__(self, options: Options, deck: Deck, target: str | None, wanted: "Wanted") -> None:
+    def __init__(self, options: Options, deck: Deck, place: Place | None, wanted: "Wanted") -> None:
         self._options = options
         self._deck = deck
         self._wanted = wanted
         self._level = wanted.level
-        self._path: str | None = None
-        self._filter: dict[str, object] = {}
-        if target is not None:
-            self._path, self._filter = _place(deck, target)
+        self._path: str | None
+        self._filter: dict[str, object]
+        self._path, self._filter = place or (None, {})
         self._last = 0
 
     def newest(self, count: int) -> list[Line]:
@@ -146,24 +155,30 @@ def logs(
             metavar="[NAME|JOB]", help="A daemon or a job; default: all.", autocompletion=complete_daemons_and_jobs
         ),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is logged from now on.")] = False,
-    count: Annotated[int, typer.Option("-n", min=0, help="So many of the newest lines.")] = 200,
-    level: Annotated[LogLevel | None, typer.Option(help="Only lines of this level or above.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only lines since then: 1h, or a time.")] = None,
-    grep: Annotated[str | None, typer.Option(help="Only lines that contain this text, in any case.")] = None,
+    follow: Follow = False,
+    count: Count = 200,
+    level: Level = None,
+    since: Since = None,
+    grep: Grep = None,
 ) -> None:
     """Show log lines, and follow them.
 
     Example: daemondeck logs night_watch -f --level warning
     """
     options = options_of(context)
+    wanted = Wanted(level, earlier(since) if since else None, grep)
     with options.deck() as deck:
-        tail = Tail(options, deck, target, Wanted(level, earlier(since) if since else None, grep))
-        if follow:
-            asyncio.run(tail.follow(count))
-        else:
-            lines = tail.newest(count) if target is not None else asyncio.run(tail.snapshot(count))
-            _print_all(options, lines)
+        tail_of(options, deck, _place(deck, target) if target is not None else None, wanted, count, follow=follow)
+
+
+def tail_of(options: Options, deck: Deck, place: Place | None, wanted: Wanted, count: int, *, follow: bool) -> None:
+    """Print the newest `count` lines of a place, or of all, and with `follow` go on with what is logged from now on."""
+    tail = Tail(options, deck, place, wanted)
+    if follow:
+        asyncio.run(tail.follow(count))
+    else:
+        lines = tail.newest(count) if place is not None else asyncio.run(tail.snapshot(count))
+        _print_all(options, lines)
 
 
 def written(options: Options, line: Line) -> str:
@@ -186,7 +201,7 @@ def _print_all(options: Options, lines: Sequence[Line]) -> None:
             say(written(options, line))
 
 
-def _place(deck: Deck, target: str) -> tuple[str, dict[str, object]]:
+def _place(deck: Deck, target: str) -> Place:
     """Return where the lines of `target` are read, and the filter of the socket. Raises CommandError."""
     if _is_id(target):
         try:

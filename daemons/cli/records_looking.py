@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
+from daemons.cli.logs import Count, Follow, Grep, Level, Since, Wanted, tail_of
 from daemons.cli.options import options_of
 from daemons.cli.printing import Columns, age, cell, say, show, show_one, stamp
 from daemons.cli.switching import segment
+from daemons.cli.times import earlier
 
 app = typer.Typer(help="See records climb their ladders, and help those that are stuck.", no_args_is_help=True)
 
@@ -141,6 +143,27 @@ def show_record(context: typer.Context, record_id: Id) -> None:
         if rows:
             say("")
             show(options, rows, columns)
+
+
+@app.command("logs")
+def record_logs(
+    context: typer.Context,
+    record_id: Id,
+    follow: Follow = False,
+    count: Count = 200,
+    level: Level = None,
+    since: Since = None,
+    grep: Grep = None,
+) -> None:
+    """Show what the steps of a record logged, and follow it.
+
+    Example: daemondeck records logs ST0001 --level warning
+    """
+    options = options_of(context)
+    with options.deck() as deck:
+        record = deck.get(f"/records/{segment(record_id)}")
+        wanted = Wanted(level, earlier(since) if since else None, grep, record["id"])
+        tail_of(options, deck, (f"/records/{record['id']}/logs", {}), wanted, count, follow=follow)
 
 
 @app.command("board")

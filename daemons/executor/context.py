@@ -105,11 +105,11 @@ class RunContext:
         # A storm of calls must not starve the others, nor make this job deaf to its cancel.
         await self._at.clock.sleep(0)
 
-    async def log(self, level: LogLevel | str, message: object) -> None:
+    async def log(self, level: LogLevel | str, message: object, *, item_id: str | None = None) -> None:
         written, wait = self._log_rate.admit(level, message)
         known = LogLevel(level) if level in list(LogLevel) else LogLevel.INFO
         if written and not self._is_over:
-            self._at.journal.log(known, message, job_id=self.job_id)
+            self._at.journal.log(known, message, job_id=self.job_id, item_id=item_id)
         if summary := self._log_rate.summary():
             self._at.journal.log(LogLevel.WARNING, summary, job_id=self.job_id)
         await self._at.clock.sleep(wait)

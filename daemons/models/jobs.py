@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from daemons.models.base import JOB_TYPE_CHARACTERS, Base, Json, Serial
 
+_IS_OF_ITEM = text("item_id IS NOT NULL")
+
 
 class JobTable(Base):
     """One row a job. `number` is the order of creation; `attempt` fences every write of a worker."""
@@ -145,8 +147,15 @@ class LogTable(Base):
     message: Mapped[str] = mapped_column(Text)
     daemon_id: Mapped[str | None] = mapped_column(ForeignKey("daemons.id", ondelete="CASCADE"))
     job_id: Mapped[str | None] = mapped_column(String(36))
+    # Of a single thing that a job works on, such as a record.
+    item_id: Mapped[str | None] = mapped_column(String(36))
 
-    __table_args__ = (Index("ix_logs_daemon_id_id", "daemon_id", "id"), Index("ix_logs_job_id_id", "job_id", "id"))
+    __table_args__ = (
+        Index("ix_logs_daemon_id_id", "daemon_id", "id"),
+        Index("ix_logs_job_id_id", "job_id", "id"),
+        # Few lines are of a single thing: the others pay nothing for it.
+        Index("ix_logs_item_id_id", "item_id", "id", sqlite_where=_IS_OF_ITEM, postgresql_where=_IS_OF_ITEM),
+    )
 
 
 class OperationTable(Base):

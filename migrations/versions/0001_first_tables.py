@@ -271,11 +271,13 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("daemon_id", sa.String(36), nullable=True),
         sa.Column("job_id", sa.String(36), nullable=True),
+        sa.Column("item_id", sa.String(36), nullable=True),
         sa.ForeignKeyConstraint(["daemon_id"], ["daemons.id"], name="fk_logs_daemon_id_daemons", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_logs"),
     )
     op.create_index("ix_logs_daemon_id_id", "logs", ["daemon_id", "id"])
     op.create_index("ix_logs_job_id_id", "logs", ["job_id", "id"])
+    op.create_index("ix_logs_item_id_id", "logs", ["item_id", "id"], **only_where("item_id IS NOT NULL"))
     op.create_table(
         "statuses",
         sa.Column("id", SERIAL, nullable=False),

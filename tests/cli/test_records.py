@@ -60,3 +60,9 @@ def test_they_are_moved_and_many_go_on_at_once(climbing: DeckRunner) -> None:
     assert climbing.run("records", "retry", "--all").returncode == 0
     assert climbing.json("records", "lock", "TO0003")["edited_by"]
     assert climbing.json("records", "unlock", "TO0003")["edited_by"] is None
+
+
+def test_what_steps_logged_is_shown(climbing: DeckRunner) -> None:
+    assert climbing.run("records", "logs", "TO0001").stdout == ""
+    assert climbing.json("records", "logs", "TO0001", "-n", "5", "--level", "warning", "--since", "1h") == []
+    assert climbing.run("records", "logs", "TO0099").returncode == 4

@@ -5,6 +5,7 @@ import re
 import httpx2
 
 from daemons.service import Service
+from daemons.states import LogLevel
 from tests.web.toy_ladder import ASKING, FORCED, FOUND, NEW, TOP, add_toys, keeper_of
 
 EVIL = "<script>alert(1)</script>"
@@ -130,3 +131,30 @@ async def test_who_may_only_look_sees_no_buttons(onlooker: httpx2.AsyncClient, s
 
 async def test_figures_are_told(browser: httpx2.AsyncClient) -> None:
     assert "Judge it" in (await browser.get("/records/figures?ladder=toys")).text
+
+
+async def test_a_records_page_shows_its_newest_lines_and_leads_to_the_others(
+    browser: httpx2.AsyncClient, service: Service
+) -> None:
+    one, other = await add_toys(service, "harbour", "barn")
+    for number in range(150):
+        service.journal.log(LogLevel.INFO, f"TO0001: {EVIL} {number:03}", job_id="j", item_id=one.id)
+    service.journal.log(LogLevel.WARNING, "TO0002: beside it", job_id="j", item_id=other.id)
+    await service.journal.flush()
+
+    page = (await browser.get("/records/TO0001")).text
+    older = re.search(r'rel="prev" href="(/records/[^"#]+)', page)
+    nothing = (await browser.get("/records/TO0001?level=warning")).text
+
+    assert page.count('<li id="l-') == 101  # and the one that scripts copy
+    assert EVIL not in page
+    assert [f"{number}</span>" in page for number in ("149", "050", "049")] == [True, True, False]
+    assert "beside it" not in page
+    assert f'data-item="{one.id}"' in page
+    assert f'href="/api/records/{one.id}/logs/download?" download' in page
+    assert older is not None
+    before = (await browser.get(older[1].replace("&amp;", "&"))).text
+    assert ("049</span>" in before, "050</span>" in before, "data-item" in before) == (True, False, False)
+    assert "No line is like that" in nothing
+    for wrong in ("before=x", "level=loud", "colour=red"):
+        assert (await browser.get(f"/records/TO0001?{wrong}")).status_code == 422

@@ -6,6 +6,8 @@ import httpx2
 import pytest
 
 from daemons.service import Service
+from daemons.states import LogLevel
+from daemons.workflows.polling.records import NewRecord
 from tests.web.toy_ladder import ASKING, FORCED, FOUND, NEW, TOP, add_toys, keeper_of
 
 
@@ -188,3 +190,34 @@ async def test_how_many_wait_is_known_at_once(program: httpx2.AsyncClient, servi
     await keeper.force_resume(waiting[0].id, who="Ben")
 
     assert len(keeper.awaiting) == 1
+
+
+async def test_a_records_log_is_its_own_whatever_its_code_looks_like(
+    program: httpx2.AsyncClient, service: Service
+) -> None:
+    records = await add_toys(service, *(str(number) for number in range(10)))
+    keeper = keeper_of(service)
+    codes = ("TO%", "TO000_", "%")
+    odd = await keeper.add([NewRecord("toys", NEW, f"/toys/odd/{code}", code=code) for code in codes], by="x")
+    for record in (*records, *odd):
+        service.journal.log(LogLevel.INFO, f"{record.code}: seen beside TO0001:", job_id="j", item_id=record.id)
+    service.journal.log(LogLevel.INFO, "TO0001: said by nobody's step", job_id="j")
+    service.journal.log(LogLevel.ERROR, "TO0001: fell", job_id="j", item_id=records[0].id)
+    await service.journal.flush()
+
+    async def said(path: str) -> list[str]:
+        return [line["message"] for line in (await call(program, "GET", f"/records/{path}"))["items"]]
+
+    assert await said("TO0001/logs") == ["TO0001: seen beside TO0001:", "TO0001: fell"]
+    assert await said("TO0010/logs") == ["TO0010: seen beside TO0001:"]
+    assert await said("TO000_/logs") == ["TO000_: seen beside TO0001:"]
+    for one in odd:
+        assert await said(f"{one.id}/logs") == [f"{one.code}: seen beside TO0001:"]
+    assert await said("TO0001/logs?level=error") == ["TO0001: fell"]
+    assert await said("TO0001/logs?q=BESIDE&limit=1") == ["TO0001: seen beside TO0001:"]
+    text = await program.get(f"/api/records/{odd[0].id}/logs/download")
+    assert text.headers["content-disposition"] == f'attachment; filename="record-{odd[0].id}.log"'
+    assert text.text.endswith(" info     TO%: seen beside TO0001:\n")
+    for path in ("TO0099/logs", "TO00__/logs", "TO0099/logs/download"):
+        await call(program, "GET", f"/records/{path}", status=404)
+    await call(program, "GET", "/records/TO0001/logs?after=1&before=2", status=422)

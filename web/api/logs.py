@@ -1,7 +1,7 @@
-"""Calls about log lines: of a daemon, of a job, searched, around a line, and as a text file."""
+"""Calls about log lines: of a daemon, of a job, of a record, searched, around a line, and as a text file."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TypedDict, Unpack
 
 from pydantic import BeforeValidator, Field, model_validator
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from daemons.values import DaemonRow, LogLine
 from web.api import shapes
 from web.api.calls import TEXT, Call
 from web.api.paging import LIMIT_MOST, next_id
+from web.api.records import record_of
 from web.context import service
 from web.encoding import Listing
 from web.log_text import log_text
@@ -52,23 +53,23 @@ class LogQuery(TextQuery):
         return self
 
 
-async def lines_of(
-    request: Request, query: LogQuery, *, daemon_id: str | None = None, job_id: str | None = None
-) -> Sequence[LogLine]:
+class Of(TypedDict, total=False):
+    """Whose lines, as the journal takes it."""
+
+    daemon_id: str
+    job_id: str
+    item_id: str
+
+
+async def lines_of(request: Request, query: LogQuery, **of: Unpack[Of]) -> Sequence[LogLine]:
     """Return the lines that `query` asks for, oldest first."""
     journal = service(request).journal
     if query.around is None:
         return await journal.lines(
-            daemon_id=daemon_id,
-            job_id=job_id,
-            level=query.level,
-            q=query.q,
-            after=query.after,
-            before=query.before,
-            limit=query.limit,
+            **of, level=query.level, q=query.q, after=query.after, before=query.before, limit=query.limit
         )
-    before = await journal.lines(daemon_id=daemon_id, job_id=job_id, before=query.around + 1, limit=LINES_AROUND + 1)
-    after = await journal.lines(daemon_id=daemon_id, job_id=job_id, after=query.around, limit=LINES_AROUND)
+    before = await journal.lines(**of, before=query.around + 1, limit=LINES_AROUND + 1)
+    after = await journal.lines(**of, after=query.around, limit=LINES_AROUND)
     return [*before, *after]
 
 
@@ -81,6 +82,11 @@ async def get_job_logs(request: Request, query: LogQuery) -> Response:
     return _page(query, await lines_of(request, query, job_id=job.id))
 
 
+async def get_record_logs(request: Request, query: LogQuery) -> Response:
+    record = await record_of(request)
+    return _page(query, await lines_of(request, query, item_id=record.id))
+
+
 async def download_logs(request: Request, query: TextQuery) -> Response:
     daemon = _daemon(request)
     return _file(request, query, daemon.name, daemon_id=daemon.id)
@@ -91,19 +97,21 @@ async def download_job_logs(request: Request, query: TextQuery) -> Response:
     return _file(request, query, f"job-{job.id}", job_id=job.id)
 
 
+async def download_record_logs(request: Request, query: TextQuery) -> Response:
+    record = await record_of(request)
+    # Its code may be what another system calls it: any text.
+    return _file(request, query, f"record-{record.id}", item_id=record.id)
+
+
 def _page(query: LogQuery, lines: Sequence[LogLine]) -> Response:
     if query.around is not None:
         return Listing([line.as_dict() for line in lines])
     return Listing([line.as_dict() for line in lines], next_id(lines, query.limit, forward=query.after is not None))
 
 
-def _file(
-    request: Request, query: TextQuery, name: str, *, daemon_id: str | None = None, job_id: str | None = None
-) -> Response:
+def _file(request: Request, query: TextQuery, name: str, **of: Unpack[Of]) -> Response:
     deck = service(request)
-    text = log_text(
-        deck.journal, Scrubber(_secrets(request)), daemon_id=daemon_id, job_id=job_id, level=query.level, q=query.q
-    )
+    text = log_text(deck.journal, Scrubber(_secrets(request)), **of, level=query.level, q=query.q)
     headers = {"Content-Disposition": f'attachment; filename="{name}.log"', "Cache-Control": "no-store"}
     return StreamingResponse(text, media_type="text/plain; charset=utf-8", headers=headers)
 
@@ -139,5 +147,21 @@ CALLS = [
         "Its whole log as text, secrets masked.",
         files={"text/plain": TEXT},
         command="daemondeck logs {id}",
+    ),
+    Call(
+        "GET",
+        "/api/records/{id}/logs",
+        get_record_logs,
+        "Its log lines: what its steps said while they were at work on it.",
+        shapes.LogPage,
+        command="daemondeck records logs {id}",
+    ),
+    Call(
+        "GET",
+        "/api/records/{id}/logs/download",
+        download_record_logs,
+        "Its whole log as text, secrets masked.",
+        files={"text/plain": TEXT},
+        command="daemondeck records logs {id}",
     ),
 ]

@@ -170,6 +170,7 @@ class LogLineShape(Shape):
     daemon_id: str | None
     daemon_name: str | None
     job_id: str | None
+    item_id: str | None
 
 
 class HistoryShape(Shape):

@@ -15,7 +15,8 @@ from web.api.record_fields import EMPTY, FieldsRefused, form_of
 from web.api.records import keeper_of, record_of, shown
 from web.context import templates, viewer
 from web.pages.forms import Form, back_to
-from web.parsing import parse_model, read_form
+from web.pages.log_part import ShortLogQuery, log_shown
+from web.parsing import parse_model, read_form, read_query
 from web.schema_forms import Field, fields_of, input_names, read_fields
 from web.words import _
 
@@ -24,6 +25,7 @@ NEXT_AMONG = 50
 
 
 async def show_record(request: Request) -> Response:
+    query = read_query(request, ShortLogQuery)
     keeper, record = keeper_of(request), await record_of(request)
     ladder = keeper.ladders.get(record.ladder)
     below = await keeper.list(RecordFilter(parent_id=record.id), limit=CHILDREN_SHOWN)
@@ -39,6 +41,7 @@ async def show_record(request: Request) -> Response:
         parent=await keeper.get(record.parent_id) if record.parent_id else None,
         children=[child.as_dict() for child in below.items],
         has_more=below.next is not None,
+        **await log_shown(request, query, item_id=record.id),
     )
 
 

@@ -7,7 +7,7 @@ const log = (() => {
   let waiting = [], missed = 0, follows = true, paused = false, timer = null;
 
   const follow = () => {
-    if (at("log-pause")) at("log-pause").parentElement.hidden = !at("log").matches("[data-daemon], [data-job]");
+    if (at("log-pause")) at("log-pause").parentElement.hidden = !at("log").matches("[data-daemon], [data-job], [data-item]");
     if (follows && !paused && !location.hash.startsWith("#l-")) at("log")?.scrollTo(0, at("log").scrollHeight);
   };
 
@@ -40,8 +40,9 @@ const log = (() => {
   }
 
   function append(line) {
-    const { daemon, job, levels } = at("log")?.dataset ?? {};
-    if (!(daemon && daemon === line.daemon_id) && !(job && job === line.job_id)) return;
+    const { daemon, job, item, levels } = at("log")?.dataset ?? {};
+    const known = [[daemon, line.daemon_id], [job, line.job_id], [item, line.item_id]];
+    if (!known.some(([mine, its]) => mine && mine === its)) return;
     if (levels && !levels.split(" ").includes(line.level)) return;
     waiting.push(line);
     if (waiting.length > 2 * KEPT) missed += waiting.splice(0, KEPT).length;  // a hidden tab's timers hardly run

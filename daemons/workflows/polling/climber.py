@@ -350,4 +350,4 @@ class _Context:
             raise
 
     async def log(self, level: LogLevel | str, message: object) -> None:
-        await self._ctx.log(level, f"{self._record.code}: {message}")
+        await self._ctx.log(level, f"{self._record.code}: {message}", item_id=self._record.id)

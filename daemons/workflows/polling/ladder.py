@@ -54,7 +54,7 @@ class StepContext(Protocol):
         ...
 
     async def log(self, level: LogLevel | str, message: object) -> None:
-        """Add a line to the log, with the record's code before it."""
+        """Add a line to the logs of the job and of the record, with the record's code before it."""
         ...
 
 

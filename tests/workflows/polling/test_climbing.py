@@ -43,25 +43,29 @@ class World:
         self.fails: dict[str, list[BaseException]] = {}
         self.gates: dict[str, asyncio.Event] = {}
         self.order: list[str] = []
+        self.says = ""
+        """What every step logs."""
         self.at_once = self.most_at_once = 0
 
     async def find(self, ctx: StepContext, record: Record) -> Outcome:
-        return await self._do("find", record, Outcome({"size": 3}))
+        return await self._do(ctx, "find", record, Outcome({"size": 3}))
 
     async def copy(self, ctx: StepContext, record: Record) -> Outcome:
-        return await self._do("copy", record, Outcome({"path": f"/library/{record.title}"}))
+        return await self._do(ctx, "copy", record, Outcome({"path": f"/library/{record.title}"}))
 
     async def judge(self, ctx: StepContext, record: Record) -> Outcome:
         if not record.fields.get("caption"):
             reason = Reason("no_caption", "It has no caption.", "caption")
-            return await self._do("judge", record, Outcome(to=ASKING, reasons=[reason]))
-        return await self._do("judge", record, Outcome())
+            return await self._do(ctx, "judge", record, Outcome(to=ASKING, reasons=[reason]))
+        return await self._do(ctx, "judge", record, Outcome())
 
     async def resume(self, ctx: StepContext, record: Record) -> Outcome:
-        return await self._do("resume", record, Outcome(note="A person had it go on."))
+        return await self._do(ctx, "resume", record, Outcome(note="A person had it go on."))
 
-    async def _do(self, name: str, record: Record, outcome: Outcome) -> Outcome:
+    async def _do(self, ctx: StepContext, name: str, record: Record, outcome: Outcome) -> Outcome:
         self.order.append(f"{record.title}.{name}")
+        if self.says:
+            await ctx.log(LogLevel.INFO, self.says)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
@@ -98,6 +102,7 @@ class Job:
 
     def __init__(self, database: Database) -> None:
         self.job_id, self.attempt = new_id(), 1
+        self.lines: list[tuple[str | None, str]] = []
         self._database = database
 
     async def write(self, unit: Any) -> Any:
@@ -106,7 +111,8 @@ class Job:
     async def progress(self, done: float, total: float | None = None, text: str | None = None) -> None:
         self.text = text
 
-    async def log(self, level: LogLevel | str, message: object) -> None: ...
+    async def log(self, level: LogLevel | str, message: object, *, item_id: str | None = None) -> None:
+        self.lines.append((item_id, str(message)))
 
 
 @pytest.fixture
@@ -161,6 +167,16 @@ async def test_a_record_climbs_in_one_go_and_tells_its_story(keeper: RecordKeepe
     ]
     assert (done.tally.steps, done.tally.chained, done.tally.complete) == (3, 2, 1)
     assert job.text == "3 steps, 1 complete"
+
+
+async def test_what_a_step_says_is_the_records_and_the_jobs(keeper: RecordKeeper, job: Job, world: World) -> None:
+    world.says = "TH0002: looked at"
+    first, second = await added(keeper, "a", "b")
+
+    await climber(job, keeper).run(linger=0)
+
+    assert {item_id for item_id, said in job.lines if said == "TH0001: TH0002: looked at"} == {first.id}
+    assert {item_id for item_id, said in job.lines if said == "TH0002: TH0002: looked at"} == {second.id}
 
 
 async def test_what_is_added_twice_is_one_record(keeper: RecordKeeper) -> None:

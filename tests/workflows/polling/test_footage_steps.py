@@ -207,6 +207,8 @@ async def test_of_a_clip_that_is_cut_off_the_frames_that_are_there_are_taken(ctx
 
     assert 0 < len(outcome.children) < 3
     assert "could not be: The film has no frame at 5 seconds" in (outcome.note or "")
+    assert len(outcome.children) + len(ctx.lines) == 3
+    assert "No frame at 0:05: The film has no frame at 5 seconds" in ctx.lines[-1][1]
 
 
 async def test_without_any_frame_the_clip_is_to_be_copied_again(ctx: Context, tmp_path: Path) -> None:

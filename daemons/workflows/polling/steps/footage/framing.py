@@ -1,6 +1,7 @@
 """Takes frames out of a clip, evenly, and makes a record of each, which climbs a ladder of its own."""
 
 from daemons.folders.paths import wire_path
+from daemons.states import LogLevel
 from daemons.workflows.polling.film.errors import FootageError
 from daemons.workflows.polling.ladder import Outcome, StepContext
 from daemons.workflows.polling.records import NewRecord, Record
@@ -28,13 +29,16 @@ async def framing(ctx: StepContext, record: Record) -> Outcome:
     request = {"do": "frames", "path": wire_path(path), "frames": wanted, "edge": FRAME_EDGE}
     found = await ask_about_film(ctx, request)
     taken = [(part, one) for part, one in zip(parts, found, strict=True) if "error" not in one]
-    lost = [one["error"] for one in found if "error" in one]
+    missing = [(part, one["error"]) for part, one in zip(parts, found, strict=True) if "error" in one]
+    for part, why in missing:
+        await ctx.log(LogLevel.WARNING, f"No frame at {moment(part.at)}: {why['message']} ({why['code']})")
     if not taken:
-        raise FootageError(lost[0]["message"], remedy=lost[0]["remedy"], code=lost[0]["code"])
+        _, why = missing[0]
+        raise FootageError(why["message"], remedy=why["remedy"], code=why["code"])
     children = [_frame(record, wire_path(path), part, one["to"]) for part, one in taken]
     note = f"{len(taken)} frames were taken."
-    if lost:
-        note += f" {len(lost)} could not be: {lost[0]['message']}"
+    if missing:
+        note += f" {len(missing)} could not be: {missing[0][1]['message']}"
     return Outcome({"frames": len(taken)}, note=note, children=children)
 
 
