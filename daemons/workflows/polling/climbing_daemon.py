@@ -1,8 +1,6 @@
 """What stills and footage have in common: a daemon that sees what is new, and has a job do the climbing."""
 
 import asyncio
-import math
-import os
 from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import Any, ClassVar
@@ -11,19 +9,16 @@ from daemons.base import BaseDaemon
 from daemons.clients.errors import NotConfigured
 from daemons.clients.filemaker import FileMakerClient
 from daemons.errors import DaemonError
-from daemons.folders.scan import DirectoryError
-from daemons.folders.watch import FolderWatch, Place
 from daemons.states import JobState, LogLevel
-from daemons.text import clean
 from daemons.values import Job
 from daemons.workflows.polling.climb import ClimbArgs, ClimbResult
+from daemons.workflows.polling.drop_folder import DropFolder
 from daemons.workflows.polling.in_step import keep_in_step
-from daemons.workflows.polling.intake import Intake
 from daemons.workflows.polling.keeper import Column, RecordKeeper
 from daemons.workflows.polling.ladder import Ladder
 from daemons.workflows.polling.stores.filemaker import FileMakerStore
 
-DROP_FOLDER, FILEMAKER = "drop folder", "FileMaker"
+FILEMAKER = "FileMaker"
 LINGER = 10.0
 """Seconds the job stays after all is done: what is added meanwhile needs no new one."""
 LONGEST_WAIT = 900.0
@@ -38,13 +33,13 @@ class ClimbingDaemon(BaseDaemon):
     endings: ClassVar[frozenset[bytes]]
 
     _failed_in_a_row = 0
-    _fault: DaemonError | None = None
+    _drop_folder: DropFolder
     _in_step_with: set[tuple[str, str]]
 
     async def on_start(self) -> None:
+        self._drop_folder = DropFolder(self._keeper, self._ladder(0), self.endings, self._report)
         # Before it is running: who looks on must not take a folder nobody has looked through yet for an empty one.
-        if self.options.drop_folder is not None:
-            self._keeper.expected.add((self.ladders[0], DROP_FOLDER))
+        self._drop_folder.expect(self.options.drop_folder is not None)
 
     async def on_stop(self) -> None:
         self._keeper.expected -= {one for one in self._keeper.expected if one[0] in self.ladders}
@@ -58,7 +53,8 @@ class ClimbingDaemon(BaseDaemon):
             self._keeper.expected |= self._in_step_with
             self.wake()
 
-        parts = [self._look_for_new(), self._have_them_climb(), *self._keep_in_step(changed)]
+        looking = self._drop_folder.look_after(lambda: self.options)
+        parts = [looking, self._have_them_climb(), *self._keep_in_step(changed)]
         with self._keeper.hearing(wake, self.ladders):
             tasks = [asyncio.create_task(part) for part in parts]
             try:
@@ -69,6 +65,7 @@ class ClimbingDaemon(BaseDaemon):
             finally:
                 for task in tasks:
                     task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     def _keep_in_step(self, changed: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
         """Yield what keeps each ladder in step with its FileMaker layout, where it has one."""
@@ -86,62 +83,7 @@ class ClimbingDaemon(BaseDaemon):
 
     async def _report(self, what: str, error: DaemonError) -> None:
         await self.report_error(error.error_code, f"{what}: {error.message}")
-
-    # What is new.
-
-    async def _look_for_new(self) -> None:
-        heard = asyncio.Event()
-        async with FolderWatch(self._keeper.clock, heard.set) as watch:
-            looked_at: str | None = None
-            due = -math.inf
-            while self.is_running:
-                folder = self.options.drop_folder
-                if folder is None:
-                    self._expect(False)
-                    await watch.follow(None)
-                    self._fault = None
-                    await self._keeper.clock.wait(heard, self.options.interval)
-                    heard.clear()
-                    continue
-                place = os.fsencode(folder)
-                intake = Intake(self._keeper, self._ladder(0), place, self.endings, self._keeper.clock)
-                await watch.follow(Place(place, recursive=True))
-                now = self._keeper.clock.monotonic()
-                self._expect(True)
-                paths = None if str(folder) != looked_at or now >= due else watch.take()
-                try:
-                    await intake.look(self._tell_nothing, paths)
-                except DirectoryError as error:
-                    # Whatever comes back in its place has to be looked through and watched anew.
-                    looked_at = None
-                    await watch.follow(None)
-                    if self._fault is None or self._fault.message != error.message:
-                        await self.report_error(error.error_code, f"{clean(str(folder), 200)}: {error.message}")
-                    self._fault = error
-                    self.wake()
-                    await self._keeper.clock.wait(heard, self.options.interval)
-                    continue
-                self._fault = None
-                if paths is None:
-                    looked_at = str(folder)
-                    due = now + max(self.options.interval, 20 * (self._keeper.clock.monotonic() - now))
-                watch.add(intake.young)
-                self._expect(bool(intake.young))
-                for skipped in intake.skipped:
-                    await self.report_error(
-                        skipped.error.error_code, f"{clean(str(skipped.path), 200)}: {skipped.error}"
-                    )
-                wait = min(intake.seconds_until_settled(), max(0.1, due - self._keeper.clock.monotonic()))
-                heard.clear()
-                await self._keeper.clock.wait(heard, wait)
-
-    def _expect(self, more: bool) -> None:
-        """Note whether more records may come out of the drop folder in a moment."""
-        place = (self.ladders[0], DROP_FOLDER)
-        (self._keeper.expected.add if more else self._keeper.expected.discard)(place)
-
-    async def _tell_nothing(self, found: int) -> None:
-        """Look at what changed without a word: the records tell."""
+        self.wake()  # what it says may be another now
 
     # Climbing.
 
@@ -184,8 +126,8 @@ class ClimbingDaemon(BaseDaemon):
 
     async def _sentence(self) -> str:
         """Say how all of them stand."""
-        if self._fault is not None:
-            return f"{self._fault.message} {self._fault.remedy or ''}".rstrip()
+        if (fault := self._drop_folder.fault) is not None:
+            return f"{fault.message} {fault.remedy or ''}".rstrip()
         columns: list[Column] = []
         for name in self.ladders:
             columns += await self._keeper.board(name)

@@ -1,7 +1,7 @@
 """Makes records of what lies in a drop folder: by looking through it now and then, and when something changes."""
 
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 from daemons.clock import Clock
 from daemons.folders.paths import joined, wire_path
@@ -31,7 +31,7 @@ class Intake:
         self.skipped: list[Skipped] = []
         """Of the last look: what could not be looked at."""
 
-    async def look(self, tell: Callable[[int], Awaitable[None]], within: Iterable[bytes] | None = None) -> int:
+    async def look(self, within: Iterable[bytes] | None = None) -> int:
         """Return how many records were made of what is new, or only of what is `within`. Raises DirectoryError."""
         made = 0
         self.young = set()
@@ -40,7 +40,6 @@ class Intake:
             settled = [one for one in found if not self._is_young(one)]
             self.young.update({one.path for one in found} - {one.path for one in settled})
             made += await self._take(settled)
-            await tell(scan.found)
         self.skipped = scan.skipped
         return made
 
