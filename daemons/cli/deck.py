@@ -52,10 +52,14 @@ class Deck:
 
     def __enter__(self) -> Self:
         # Imported late, as for the socket: `serve` needs neither.
+        import ssl
+
         import httpx2
 
+        # Reading the machine's certificates takes a twelfth of a second; without TLS none is believed.
+        verify = self.url.startswith("https:") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # No proxies from the environment: they would be asked for 127.0.0.1, with our token.
-        self._client = httpx2.Client(headers=self._headers, timeout=self._timeout, trust_env=False)
+        self._client = httpx2.Client(headers=self._headers, timeout=self._timeout, verify=verify, trust_env=False)
         return self
 
     def __exit__(

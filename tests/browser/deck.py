@@ -39,7 +39,11 @@ class Deck:
         self._environment = environment(data_dir, plugins, settings={**ours, **settings})
         self.origin = f"http://127.0.0.1:{self.port}"
         self._http = httpx2.Client(
-            base_url=self.origin + BASE_PATH, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=15, trust_env=False
+            base_url=self.origin + BASE_PATH,
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=15,
+            verify=False,
+            trust_env=False,
         )
 
     def __enter__(self) -> Self:

@@ -116,7 +116,7 @@ class DeckProcess:
         self._told = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        self.http = httpx2.AsyncClient(headers=headers, timeout=15, trust_env=False)
+        self.http = httpx2.AsyncClient(headers=headers, timeout=15, verify=False, trust_env=False)
         if self._awaits_ready:
             try:
                 await self.ready()
