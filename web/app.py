@@ -40,6 +40,7 @@ from web.api import (
     records,
     reported,
     schedules,
+    similar_records,
     statistics,
     system,
     types,
@@ -67,6 +68,7 @@ from web.pages import operations as operation_pages
 from web.pages import record as record_page
 from web.pages import records as record_pages
 from web.pages import schedules as schedule_pages
+from web.pages import similar_records as similar_record_pages
 from web.pages import system as system_pages
 from web.pages import types as type_pages
 from web.pages import vision as vision_pages
@@ -104,6 +106,7 @@ CALLS = [
     *description_changes.CALLS,
     *record_changes.CALLS,
     *records.CALLS,
+    *similar_records.CALLS,
     *ladders.CALLS,
     *inbox.CALLS,
     *activity.CALLS,
@@ -136,6 +139,7 @@ PAGES: list[BaseRoute] = [
     *description_page.ROUTES,
     *record_pages.ROUTES,
     *record_page.ROUTES,
+    *similar_record_pages.ROUTES,
     *inbox_pages.ROUTES,
     *activity_pages.ROUTES,
     *system_pages.ROUTES,

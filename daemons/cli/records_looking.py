@@ -82,6 +82,7 @@ STEPS: Columns = {
     "TRIES": lambda step: step["max_attempts"],
     "LANE": lambda step: step["lane"],
 }
+LIKE: Columns = {"ALIKE": lambda record: f"{round(100 * record['score'])} %", **COLUMNS}
 FIGURES: Columns = {
     "STEP": lambda one: one["step"],
     "DONE": lambda one: one["done"],
@@ -164,6 +165,22 @@ def record_logs(
         record = deck.get(f"/records/{segment(record_id)}")
         wanted = Wanted(level, earlier(since) if since else None, grep, record["id"])
         tail_of(options, deck, (f"/records/{record['id']}/logs", {}), wanted, count, follow=follow)
+
+
+@app.command("similar")
+def list_similar(
+    context: typer.Context,
+    record_id: Id,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="At most so many.")] = 24,
+) -> None:
+    """List records whose words are like those of one, the most alike first.
+
+    Example: daemondeck records similar ST0001
+    """
+    options = options_of(context)
+    with options.deck() as deck:
+        found = deck.get(f"/records/{segment(record_id)}/similar", limit=limit)["items"]
+    show(options, found, LIKE, name="code", wide=WIDE)
 
 
 @app.command("board")

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import open_live, opened
+from tests.browser.conftest import open_live, opened, violations
 from tests.browser.deck import Deck, Item
 from tests.web.toy_ladder import ASKING, FOUND, TOP
 
@@ -27,6 +29,21 @@ def toy(deck: Deck, status: str | None = None) -> Item:
         "POST", "/api/records", {"ladder": "toys", "source": f"/toys/{number}", "title": f"Toy {number}"}
     )
     return move(deck, record, status) if status else record
+
+
+def stills(deck: Deck, folder: Path, *captions: str) -> list[Item]:
+    """Have stills with these captions that have climbed to the end of their ladder."""
+    made = []
+    for caption in captions:
+        picture = folder / f"{caption}.png"
+        Image.new("RGB", (64, 48), (next(_numbers) * 40 % 256, 90, 120)).save(picture)
+        new = {"ladder": "stills", "source": str(picture), "title": caption, "fields": {"caption": caption}}
+        made.append(deck.call("POST", "/api/records", new))
+    args = {"ladders": ["stills"], "options": {"threshold": 0}, "until_settled": True}
+    job = deck.call("POST", "/api/jobs", {"type": "climb", "args": args})
+    while deck.call("GET", f"/api/jobs/{job['id']}")["state"] in ("queued", "running"):
+        continue  # each call takes its time
+    return [deck.call("GET", f"/api/records/{record['id']}") for record in made]
 
 
 def move(deck: Deck, record: Item, status: str) -> Item:
@@ -115,6 +132,32 @@ def test_a_page_follows_its_record(page: Page, deck: Deck) -> None:
     move(deck, record, ASKING)
 
     expect(page.locator(".headline")).to_contain_text(ASKING)
+
+
+def test_what_is_like_a_record_comes_after_its_page_and_stays(
+    page: Page, deck: Deck, browser: Browser, tmp_path: Path
+) -> None:
+    harbour, *_ = stills(deck, tmp_path, "boats in the harbour", "two boats in the harbour", "a red hat")
+    open_live(page, deck, f"/records/{harbour['id']}")
+    likes = page.get_by_role("list", name="More like this")
+
+    expect(likes.get_by_role("link")).to_have_count(2)
+    expect(likes).to_contain_text("% alike")
+    with page.expect_response(f"**/records/{harbour['id']}"):
+        deck.call("PATCH", f"/api/records/{harbour['id']}", {"fields": {"place": "Whitby"}})
+    expect(page.locator(".known").first).to_contain_text("Whitby")
+    expect(likes.get_by_role("link")).to_have_count(2)
+    assert not violations(page)
+    likes.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("two boats")
+
+    with opened(browser, java_script_enabled=False, viewport={"width": 390, "height": 844}) as context:
+        context.add_cookies([deck.session()])
+        plain = context.new_page()
+        plain.goto(deck.url(f"/records/{harbour['id']}"))
+        plain.get_by_role("link", name="Show what is like it").click()
+        expect(plain.get_by_role("list", name="More like this")).to_contain_text("% alike")
+        assert plain.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_everything_is_done_without_scripts_on_a_phone(browser: Browser, deck: Deck) -> None:

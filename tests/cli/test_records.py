@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.cli.deck_runner import DeckRunner
 from tests.web.toy_ladder import ASKING, FORCED, NEW, TOP
@@ -41,6 +42,24 @@ def test_fields_are_written_and_what_is_stale_or_wrong_is_refused(climbing: Deck
     assert climbing.run("records", "edit", "TO0001", "title").returncode == 2
     assert climbing.run("records", "edit", "TO0001", "keywords=").returncode == 0
     assert climbing.json("records", "show", "TO0001")["fields"] == {"title": "The harbour"}
+
+
+def test_what_is_like_a_record_is_listed_once_it_can_be_compared(climbing: DeckRunner) -> None:
+    for name in ("boats in the harbour", "two boats in the harbour"):
+        picture = climbing.data_dir / f"{name}.png"
+        Image.new("RGB", (40, 30), (len(name) * 5, 90, 120)).save(picture)
+        assert climbing.run("records", "add", "stills", str(picture), f"caption={name}").returncode == 0
+
+    early = climbing.run("records", "similar", "ST0001")
+    assert climbing.run("config", "set", "stills", "threshold=0").returncode == 0
+    assert climbing.run("autolog", "stills", "--duration", "60").returncode == 0
+    [found] = climbing.json("records", "similar", "ST0001")
+    shown = climbing.run("records", "similar", "ST0001", "-n", "1").stdout
+
+    assert (early.returncode, "ERR_NO_VECTOR" in early.stderr, "Let it climb on" in early.stderr) == (5, True, True)
+    assert (found["code"], 0.3 < found["score"] < 1) == ("ST0002", True)
+    assert f"{round(100 * found['score'])} %" in shown and "two boats in the harbour.png" in shown
+    assert climbing.run("records", "similar", "ST0099").returncode == 4
 
 
 def test_they_are_moved_and_many_go_on_at_once(climbing: DeckRunner) -> None:

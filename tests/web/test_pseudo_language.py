@@ -227,6 +227,7 @@ async def data_of(program: httpx2.AsyncClient, ids: dict[str, str]) -> set[str]:
     paths += [f"/api/jobs/{ids[name]}" for name in ("echo", "wait", "ask", "late", "failed")]
     paths += [f"/api/descriptions/{ids[name]}" for name in ("described", "broken")]
     paths += [f"/api/records/{ids[name]}" for name in ("toy", "asking", "told")]
+    paths += [f"/api/records/{ids['toy']}/similar"]
     paths += [
         f"/api/daemons/{name}/{part}" for name in ("talker", "grumbler") for part in ("logs", "history", "errors")
     ]

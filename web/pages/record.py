@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from daemons.errors import Conflict, DaemonError, Invalid
-from daemons.workflows.polling.keeper import Ladder, Record, RecordFilter, StaleRecord
+from daemons.workflows.polling.keeper import Ladder, Record, RecordFilter, StaleRecord, nothing_to_compare
 from web.api.record_changes import Move, act, write
 from web.api.record_fields import EMPTY, FieldsRefused, form_of
 from web.api.records import keeper_of, record_of, shown
@@ -41,6 +41,7 @@ async def show_record(request: Request) -> Response:
         parent=await keeper.get(record.parent_id) if record.parent_id else None,
         children=[child.as_dict() for child in below.items],
         has_more=below.next is not None,
+        incomparable=None if record.fields.get("embedding") else nothing_to_compare(record, ladder),
         **await log_shown(request, query, item_id=record.id),
     )
 

@@ -1,7 +1,8 @@
 "use strict";
-// Forms of records: who types holds the form, Ctrl+Enter saves and goes on, and beside the board the next form follows in the same place.
+// Forms of records: who types holds the form, Ctrl+Enter saves and goes on, beside the board the next form follows in the same place, and what is like a record comes after its page.
 (() => {
   const RENEW = 60_000;  // a form is held for two minutes
+  const likes = {};  // what was brought, by where from
   let held = null, since = 0;  // the form that somebody types into, and since when it is held
 
   async function hold(form) {
@@ -36,6 +37,16 @@
     inner.querySelector("[aria-invalid], input:not([type=hidden]), textarea")?.focus();
   }
 
+  // The pictures of what is like it come after the page; when the page is read again, they are put back.
+  async function bringLikes() {
+    const part = document.querySelector("[data-likes]"), path = part?.dataset.likes;
+    if (!path || part.querySelector(".likes, .empty")) return;
+    likes[path] ??= fetch(path).then(async (answer) => answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null, () => null);
+    const found = (await likes[path])?.querySelector("#main :is(.likes, .empty)");
+    if (found && part.isConnected && !part.querySelector(".likes, .empty")) part.querySelector("h2").after(document.importNode(found, true));
+    if (!found) delete likes[path];
+  }
+
   document.addEventListener("input", ({ target }) => {
     const form = target.closest("form[data-lock]");
     if (form && (held !== form || Date.now() - since > RENEW)) hold(form);
@@ -55,4 +66,6 @@
   });
   document.getElementById("dialog")?.addEventListener("close", free);
   addEventListener("pagehide", free);
+  document.addEventListener("htmx:after:swap", bringLikes);
+  bringLikes();
 })();

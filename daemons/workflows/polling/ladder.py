@@ -93,6 +93,7 @@ class Step:
     max_attempts: int = STEP_ATTEMPTS
     title: str = ""  #: an infinitive for people, as "Read the file's facts"
     needs_children: bool = False  #: whether every record below it has to be complete first
+    makes_vector: bool = False  #: whether it makes what its record is compared by
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,11 @@ class Ladder:
     def step(self, name: str) -> Step | None:
         """Return the step of that name."""
         return next((step for step in self.steps if step.name == name), None)
+
+    @property
+    def vector_step(self) -> Step | None:
+        """The step by which its records can be compared, None where none can."""
+        return next((step for step in self.steps if step.makes_vector), None)
 
     def is_complete(self, record: Record) -> bool:
         """Whether `record` has nothing before it."""

@@ -3,6 +3,7 @@
 import asyncio
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,11 +14,18 @@ from daemons.database import Database
 from daemons.database.transaction import Transaction
 from daemons.errors import Invalid
 from daemons.workflows.polling.hashing import SPACE, hashed
-from daemons.workflows.polling.keeper.likeness import FRESH_SECONDS, NothingToCompare, SimilarRecords
+from daemons.workflows.polling.keeper.likeness import (
+    FRESH_SECONDS,
+    NothingToCompare,
+    SimilarRecords,
+    nothing_to_compare,
+)
 from daemons.workflows.polling.keeper.rows import RECORDS, UnknownRecord
 from daemons.workflows.polling.keeper.vectors import BLOCK, MILLION, Vectors
+from daemons.workflows.polling.ladders import LADDERS
 from daemons.workflows.polling.tables import RecordVectorTable
 from tests.fake_clock import FakeClock
+from tests.workflows.polling.step_context import record
 
 TEXTS = {
     1: "Fishing boats in Whitby harbour at dusk",
@@ -63,7 +71,7 @@ async def numbers(similar: SimilarRecords, number: int = 1, **more: Any) -> list
 
 async def test_records_of_the_same_words_come_first_and_others_not_at_all(database: Database, clock: Clock) -> None:
     await stored(database, TEXTS)
-    similar = SimilarRecords(database, clock)
+    similar = SimilarRecords(database, clock, LADDERS)
 
     page = await similar.like(id_of(2))
 
@@ -75,7 +83,7 @@ async def test_records_of_the_same_words_come_first_and_others_not_at_all(databa
 @pytest.mark.databases("sqlite")
 async def test_a_page_goes_on_where_the_last_one_ended(database: Database, clock: Clock) -> None:
     await stored(database, {number: "Boats" if number % 3 else "Boats and nets" for number in range(1, 41)})
-    similar = SimilarRecords(database, clock)
+    similar = SimilarRecords(database, clock, LADDERS)
     seen: list[int] = []
     after = None
 
@@ -94,14 +102,14 @@ async def test_a_page_goes_on_where_the_last_one_ended(database: Database, clock
 @pytest.mark.databases("sqlite")
 async def test_only_records_that_meet_the_conditions_are_shown(database: Database, clock: Clock) -> None:
     await stored(database, dict.fromkeys(range(1, 10), "Boats"))
-    similar = SimilarRecords(database, clock)
+    similar = SimilarRecords(database, clock, LADDERS)
 
     assert await numbers(similar, conditions=[RECORDS.c.number % 4 == 0]) == [8, 4]
 
 
 async def test_what_changes_is_seen_soon(database: Database, clock: FakeClock) -> None:
     await stored(database, {1: "Boats", 2: "Nets"})
-    similar = SimilarRecords(database, clock)
+    similar = SimilarRecords(database, clock, LADDERS)
     assert await numbers(similar) == []
 
     await clock.advance(FRESH_SECONDS)
@@ -125,7 +133,7 @@ async def test_what_changes_is_seen_soon(database: Database, clock: FakeClock) -
 @pytest.mark.databases("sqlite")
 async def test_nobody_looks_for_what_is_new_all_the_time(database: Database, clock: FakeClock) -> None:
     await stored(database, {1: "Boats"})
-    similar = SimilarRecords(database, clock)
+    similar = SimilarRecords(database, clock, LADDERS)
     assert await numbers(similar) == []
 
     await stored(database, {2: "Boats"})
@@ -142,7 +150,7 @@ async def test_spaces_are_not_mixed_and_odd_vectors_are_compared_with_none(datab
         add(tx, {9: packed([1.0, 0.0])}, "b")
 
     await database.write(unit)
-    similar = SimilarRecords(database, clock)
+    similar = SimilarRecords(database, clock, LADDERS)
 
     assert await numbers(similar, 1) == [2]
     assert await numbers(similar, 9) == []
@@ -154,7 +162,7 @@ async def test_spaces_are_not_mixed_and_odd_vectors_are_compared_with_none(datab
 @pytest.mark.databases("sqlite")
 async def test_a_record_that_cannot_be_compared_says_so(database: Database, clock: Clock) -> None:
     await stored(database, {1: "Boats", 2: "Boats"})
-    similar = SimilarRecords(database, clock)
+    similar = SimilarRecords(database, clock, LADDERS)
 
     def unit(tx: Transaction) -> None:
         tx.execute(delete(RecordVectorTable).where(RecordVectorTable.record == 1))
@@ -174,7 +182,7 @@ async def test_a_record_that_cannot_be_compared_says_so(database: Database, cloc
 @pytest.mark.databases("sqlite")
 async def test_many_may_ask_at_once(database: Database, clock: Clock) -> None:
     await stored(database, dict.fromkeys(range(1, 30), "Boats"))
-    similar = SimilarRecords(database, clock)
+    similar = SimilarRecords(database, clock, LADDERS)
 
     found = await asyncio.gather(*(numbers(similar, number) for number in range(1, 30)))
 
@@ -208,3 +216,21 @@ def test_a_vector_that_became_odd_is_compared_no_more() -> None:
 
     vectors.put([(1, packed((2.0, 0.0)))])
     assert [number for _, number in vectors.nearest(packed((1.0, 0.0)), 9, but=0)] == [2, 1]
+
+
+def test_whoever_has_nothing_to_compare_is_told_what_to_do() -> None:
+    still = record(b"/a.jpg", "6 - Generating Embeddings")
+
+    told = {
+        "ladder": nothing_to_compare(replace(still, ladder="frames"), LADDERS["frames"]),
+        "words": nothing_to_compare(replace(still, fields={"embedding_dimensions": 0}), LADDERS["stills"]),
+        "complete": nothing_to_compare(replace(still, is_complete=True), LADDERS["stills"]),
+        "parked": nothing_to_compare(replace(still, parked_at=still.created_at), LADDERS["stills"]),
+        "gone": nothing_to_compare(still, None),
+    }
+
+    assert "the ladder frames makes none" in told["ladder"].message
+    assert "no words" in told["words"].message and "Write what is seen" in str(told["words"].remedy)
+    assert "though it is complete" in told["complete"].message and "described again" in str(told["complete"].remedy)
+    assert "It is parked" in str(told["parked"].remedy)
+    assert {error.error_code for error in told.values()} == {"ERR_NO_VECTOR"}

@@ -19,7 +19,7 @@ from daemons.workflows.polling.keeper.adding import add
 from daemons.workflows.polling.keeper.awaiting import Awaiting
 from daemons.workflows.polling.keeper.claiming import claim, due_of, has_open, next_due, take_back
 from daemons.workflows.polling.keeper.figures import StepFigures, figures
-from daemons.workflows.polling.keeper.likeness import Like, NothingToCompare, SimilarRecords
+from daemons.workflows.polling.keeper.likeness import Like, NothingToCompare, SimilarRecords, nothing_to_compare
 from daemons.workflows.polling.keeper.lists import LIMIT_MOST, STATES, Column, RecordFilter
 from daemons.workflows.polling.keeper.moving import LOCK_SECONDS, NotThere, RecordLocked, StatusNotOnLadder
 from daemons.workflows.polling.keeper.news import News, last_try, standing, tries_after
@@ -54,6 +54,7 @@ __all__ = [
     "StepFigures",
     "Try",
     "UnknownRecord",
+    "nothing_to_compare",
 ]
 
 ADDED_AT_ONCE = 200
@@ -70,7 +71,7 @@ class RecordKeeper:
         self.folder: Path = tools.data_dir / "records"
         """For files of records that are kept nowhere else, such as frames of a clip."""
         self.ladders = dict(ladders)
-        self.similar = SimilarRecords(tools.database, tools.clock)
+        self.similar = SimilarRecords(tools.database, tools.clock, self.ladders)
         self.pictures = SmallCopies(self.folder / "thumbnails")
         self.awaiting = Awaiting(self.ladders)
         """How many records wait for a person, while the keeper is open: `len(keeper.awaiting)`."""

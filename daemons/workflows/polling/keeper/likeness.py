@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +14,7 @@ from daemons.database import Database
 from daemons.errors import Conflict, Invalid
 from daemons.values import Page
 from daemons.workflows.polling.keeper.rows import COLUMNS, RECORDS, record_of, unknown_record
+from daemons.workflows.polling.ladder import Ladder
 from daemons.workflows.polling.records import Record
 from daemons.workflows.polling.tables import RecordVectorTable
 
@@ -44,7 +45,7 @@ class NothingToCompare(Conflict):
     """The record has no vector to be compared by."""
 
     code = "ERR_NO_VECTOR"
-    remedy = "Let it climb to its embedding first."
+    remedy = "Have it described again; its vector is made after that."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,32 @@ class Like:
 
     def as_dict(self) -> dict[str, Any]:
         return {**self.record.as_dict(), "score": self.score}
+
+
+def nothing_to_compare(record: Record, ladder: Ladder | None) -> NothingToCompare:
+    """Return the refusal for a record without a vector, which says when it will have one."""
+    step = ladder.vector_step if ladder is not None else None
+    if ladder is None or step is None:
+        return NothingToCompare(
+            f"{record.code} has no vector to be compared by: the ladder {record.ladder} makes none.",
+            remedy="Look for records of a ladder that does, such as stills.",
+        )
+    if record.fields.get("embedding_dimensions") == 0:
+        return NothingToCompare(
+            f"{record.code} has no vector: there were no words to compare it by.",
+            remedy="Write what is seen, and have it described again; its vector is made after that.",
+        )
+    if record.is_complete:
+        return NothingToCompare(f"{record.code} has no vector, though it is complete.")
+    remedy = "Let it climb on: what is like it is shown as soon as that is done."
+    if record.status == ladder.awaiting:
+        remedy = "It waits for a person: answer what it asks, or have it go on as it is."
+    elif record.parked_at is not None:
+        remedy = "It is parked: mend what stopped it, and have it tried again."
+    return NothingToCompare(
+        f"{record.code} has no vector yet: it gets one by its step {step.name}, and stands at {record.status}.",
+        remedy=remedy,
+    )
 
 
 class _Space:
@@ -71,9 +98,10 @@ class _Space:
 class SimilarRecords:
     """Finds records that are like one. What it knows of them is up to FRESH_SECONDS old."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, ladders: Mapping[str, Ladder]) -> None:
         self._database = database
         self._clock = clock
+        self._ladders = ladders
         self._spaces: OrderedDict[str, _Space] = OrderedDict()
 
     async def like(
@@ -102,16 +130,17 @@ class SimilarRecords:
         return await self._page(near, conditions, limit)
 
     async def _wanted(self, record_id: str) -> tuple[int, str, bytes]:
-        row = await self._database.fetch_one(select(_R.number, _R.fields).where(_R.id == record_id))
+        row = await self._database.fetch_one(select(*COLUMNS).where(_R.id == record_id))
         if row is None:
             raise unknown_record(record_id)
-        name = row.fields.get("embedding")
-        if not isinstance(name, str):
-            raise NothingToCompare
-        found = await self._database.fetch_one(select(_V.vector).where(_V.record == row.number, _V.space == name))
-        if found is None or not found.vector:
-            raise NothingToCompare
-        return row.number, name, found.vector
+        record = record_of(row)
+        name = record.fields.get("embedding")
+        if isinstance(name, str):
+            packed = select(_V.vector).where(_V.record == record.number, _V.space == name)
+            found = await self._database.fetch_one(packed)
+            if found is not None and found.vector:
+                return record.number, name, found.vector
+        raise nothing_to_compare(record, self._ladders.get(record.ladder))
 
     def _space(self, name: str) -> _Space:
         space = self._spaces.setdefault(name, _Space())

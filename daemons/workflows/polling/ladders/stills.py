@@ -144,6 +144,7 @@ STILLS = Ladder(
             max_attempts=PATIENT_ATTEMPTS,
             lane="model",
             title="Make it comparable",
+            makes_vector=True,
         ),
     ),
     statuses=STATUSES,
