@@ -71,4 +71,6 @@ class ClimbingEnd:
         parts += [f"{told['awaiting']:,} await{'s' if told['awaiting'] == 1 else ''} input"] if told["awaiting"] else []
         parts += [f"{told['parked']:,} parked"] if told["parked"] else []
         parts += [f"{told['left']:,} left"] if told["left"] else []
+        held_up = told["total"] - sum(told[name] for name in ("complete", "awaiting", "parked", "left"))
+        parts += [f"{held_up:,} held up by what is below {'it' if held_up == 1 else 'them'}"] if held_up > 0 else []
         return f"{word.get(self.state, 'Stopped')}: {', '.join(parts)}."

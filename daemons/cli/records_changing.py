@@ -9,7 +9,7 @@ from daemons.cli import records_looking
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, complain, confirm, one_line, say, show, show_one
-from daemons.cli.records_looking import DETAILS, AtStatus, Id, LadderName, OfLadder, WithCode
+from daemons.cli.records_looking import DETAILS, AtStatus, Below, Id, LadderName, OfLadder, WithCode, id_of
 from daemons.cli.switching import segment
 
 app = records_looking.app
@@ -109,13 +109,14 @@ def retry_records(
     ladder: OfLadder = None,
     status: AtStatus = None,
     code: WithCode = None,
+    parent: Below = None,
     state: Annotated[str, typer.Option(help="With --all: parked, or failing (tried again by themselves).")] = "parked",
 ) -> None:
     """Have the steps that failed be tried now.
 
     Example: daemondeck records retry --all --code ERR_DISK_FULL
     """
-    chosen = {"ladder": ladder, "status": status, "code": code, "state": state}
+    chosen = {"ladder": ladder, "status": status, "code": code, "state": state, "parent": parent}
     _act(context, "retry", ids or [], chosen if everything else None)
 
 
@@ -151,6 +152,7 @@ def _act(context: typer.Context, action: str, ids: list[str], chosen: dict[str, 
     acted: list[dict[str, Any]] = []
     with options.deck() as deck:
         if chosen is not None:
+            chosen |= {"parent": id_of(deck, chosen.get("parent"))}
             ids = [record["id"] for record in deck.pages("/records", ALL_MOST, **chosen)]
             if ids:
                 confirm(options, f"{action} {len(ids)} records?")

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from daemons.cli.deck import Deck
 from daemons.cli.logs import Count, Follow, Grep, Level, Since, Wanted, tail_of
 from daemons.cli.options import options_of
 from daemons.cli.printing import Columns, age, cell, say, show, show_one, stamp
@@ -26,6 +27,7 @@ WIDE: Columns = {
     "SOURCE": lambda record: record["source"],
     "ATTEMPTS": lambda record: record["attempts"],
     "EDITED BY": lambda record: record["edited_by"],
+    "WAITS FOR": lambda record: record["waiting_reason"],
 }
 DETAILS: Columns = {
     "Id": lambda record: record["id"],
@@ -41,6 +43,7 @@ DETAILS: Columns = {
     "Error": lambda record: (record["error"] or {}).get("message"),
     "Remedy": lambda record: (record["error"] or {}).get("remedy"),
     "Waits because": lambda record: "; ".join(f"{one['rule']}: {one['sentence']}" for one in record["reasons"]) or None,
+    "Waits for": lambda record: record["waiting_reason"],
     "Edited by": lambda record: record["edited_by"],
     "Parent": lambda record: record["parent_id"],
     "Revision": lambda record: record["revision"],
@@ -99,6 +102,7 @@ InState = Annotated[
     str | None, typer.Option(help="Only waiting, running, failing, parked, awaiting (a person) or complete.")
 ]
 WithCode = Annotated[str | None, typer.Option(help="Only with an error of this code.")]
+Below = Annotated[str | None, typer.Option("--parent", metavar="ID", help="Only what is below this one.")]
 Search = Annotated[str | None, typer.Option("--search", help="In code, title or source.")]
 
 
@@ -110,7 +114,7 @@ def list_records(
     state: InState = None,
     code: WithCode = None,
     search: Search = None,
-    parent: Annotated[str | None, typer.Option(metavar="ID", help="Only what is below this one.")] = None,
+    parent: Below = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
 ) -> None:
     """List records, the newest first.
@@ -118,8 +122,9 @@ def list_records(
     Example: daemondeck records ls --ladder stills --state awaiting
     """
     options = options_of(context)
-    chosen = {"ladder": ladder, "status": status, "state": state, "code": code, "q": search, "parent": parent}
+    chosen = {"ladder": ladder, "status": status, "state": state, "code": code, "q": search}
     with options.deck() as deck:
+        chosen |= {"parent": id_of(deck, parent)}
         found = deck.pages("/records", limit, **chosen)
     show(options, found, COLUMNS, name="code", wide=WIDE)
 
@@ -229,6 +234,11 @@ def show_figures(
     with options.deck() as deck:
         found = deck.get(f"/ladders/{segment(ladder)}/figures", hours=hours)["items"]
     show(options, found, FIGURES, name="step")
+
+
+def id_of(deck: Deck, name: str | None) -> str | None:
+    """Return the id of the record of that id or code, None for None."""
+    return str(deck.get(f"/records/{segment(name)}")["id"]) if name is not None else None
 
 
 def _seconds(value: float | None) -> str | None:

@@ -81,6 +81,13 @@ def test_they_are_moved_and_many_go_on_at_once(climbing: DeckRunner) -> None:
     assert climbing.json("records", "unlock", "TO0003")["edited_by"] is None
 
 
+def test_those_below_one_are_listed_and_retried_by_its_code(climbing: DeckRunner) -> None:
+    assert climbing.json("records", "ls", "--parent", "TO0001") == []
+    assert climbing.run("records", "retry", "--all", "--parent", "TO0001").returncode == 0
+    for command in (("ls",), ("retry", "--all")):
+        assert climbing.run("records", *command, "--parent", "TO0099").returncode == 4
+
+
 def test_what_steps_logged_is_shown(climbing: DeckRunner) -> None:
     assert climbing.run("records", "logs", "TO0001").stdout == ""
     assert climbing.json("records", "logs", "TO0001", "-n", "5", "--level", "warning", "--since", "1h") == []

@@ -3,10 +3,12 @@
 import re
 
 import httpx2
+from sqlalchemy import delete
 
 from daemons.service import Service
 from daemons.states import LogLevel
-from tests.web.toy_ladder import ASKING, FORCED, FOUND, NEW, TOP, add_toys, keeper_of
+from daemons.workflows.polling.keeper.rows import RECORDS
+from tests.web.toy_ladder import ASKING, FORCED, FOUND, NEW, TOP, add_toys, held_up, keeper_of
 
 EVIL = "<script>alert(1)</script>"
 
@@ -158,3 +160,42 @@ async def test_a_records_page_shows_its_newest_lines_and_leads_to_the_others(
     assert "No line is like that" in nothing
     for wrong in ("before=x", "level=loud", "colour=red"):
         assert (await browser.get(f"/records/TO0001?{wrong}")).status_code == 422
+
+
+async def test_a_clip_says_which_frames_it_waits_for_on_its_page_and_on_the_board(
+    browser: httpx2.AsyncClient, service: Service
+) -> None:
+    clip, frames = await held_up(service)
+
+    pages = {path: (await browser.get(path)).text for path in ("/records/FT0001", "/records?ladder=footage")}
+    table = (await browser.get("/records/table?ladder=footage")).text
+    frame = (await browser.get(f"/records/{frames[1].id}")).text
+
+    for text in (*pages.values(), table):
+        said = " ".join(re.sub("<[^>]+>", "", text.split('<p class="waits">')[1].split("</p>")[0]).split())
+        assert said == (
+            "Waits for 3 of 4 frames: FR0002 is parked (ERR_BAD No &lt;b&gt; picture.), "
+            "FR0003 stands where no step begins: 4 - Audio Transcribed"
+        )
+        assert f'href="/records/{frames[1].id}"' in text
+    assert "Retry the 1 that are parked" in pages["/records/FT0001"]
+    assert f'href="/records/{clip.id}"' in frame
+
+    asked = await browser.post(
+        "/records/bulk", data={"parent": clip.id, "state": "parked", "command": "retry matching"}
+    )
+    assert "FR0002" in asked.text and "FR0003" not in asked.text
+    await browser.post("/records/bulk", data={"id": frames[1].id, "command": "retry", "confirmed": "true"})
+    after = (await browser.get("/records/FT0001")).text
+    assert "FR0002 is parked" not in re.sub("<[^>]+>", "", after)
+    assert "that are parked" not in after
+
+
+async def test_a_frame_whose_clip_is_gone_still_has_its_page(browser: httpx2.AsyncClient, service: Service) -> None:
+    clip, frames = await held_up(service)
+    await service.database.write(lambda tx: tx.execute(delete(RECORDS).where(RECORDS.c.id == clip.id)))
+
+    page = await browser.get(f"/records/{frames[0].id}")
+
+    assert page.status_code == 200
+    assert "FT0001" not in page.text

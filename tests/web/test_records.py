@@ -8,7 +8,7 @@ import pytest
 from daemons.service import Service
 from daemons.states import LogLevel
 from daemons.workflows.polling.records import NewRecord
-from tests.web.toy_ladder import ASKING, FORCED, FOUND, NEW, TOP, add_toys, keeper_of
+from tests.web.toy_ladder import ASKING, FORCED, FOUND, NEW, TOP, add_toys, held_up, keeper_of
 
 
 async def call(
@@ -221,3 +221,25 @@ async def test_a_records_log_is_its_own_whatever_its_code_looks_like(
     for path in ("TO0099/logs", "TO00__/logs", "TO0099/logs/download"):
         await call(program, "GET", f"/records/{path}", status=404)
     await call(program, "GET", "/records/TO0001/logs?after=1&before=2", status=422)
+
+
+async def test_a_clip_says_what_it_waits_for(program: httpx2.AsyncClient, service: Service) -> None:
+    _, frames = await held_up(service)
+
+    told = await call(program, "GET", "/records/FT0001")
+    listed = await call(program, "GET", "/records?ladder=footage")
+    [frame] = (await call(program, "GET", "/records?q=FR0001"))["items"]
+
+    said = (
+        "Waits for 3 of 4 frames: FR0002 is parked (ERR_BAD: No <b> picture), "
+        "FR0003 stands at 4 - Audio Transcribed, from where no step leads on."
+    )
+    assert (told["state"], told["waiting_reason"]) == ("resting", said)
+    assert [one["waiting_reason"] for one in listed["items"]] == [said]
+    assert {name: told["waits_for"][name] for name in ("total", "open", "parked", "stuck", "noun")} == {
+        "total": 4, "open": 3, "parked": 1, "stuck": 2, "noun": "frames",
+    }  # fmt: skip
+    assert [one["id"] for one in told["waits_for"]["named"]] == [frames[1].id, frames[2].id]
+    assert frame["waiting_reason"] is None
+    assert (await call(program, "GET", "/records/FR0001"))["waits_for"] is None
+    assert (await call(program, "POST", "/records/FT0001/lock"))["waiting_reason"] == said

@@ -1,12 +1,18 @@
 """A plug-in: a ladder for pages and calls, which nobody climbs but by hand."""
 
+from functools import partial
 from typing import cast
 
 from pydantic import BaseModel, Field
+from sqlalchemy import update
 
 from daemons import JobContext, job
+from daemons.database.transaction import Transaction
+from daemons.errors import ErrorInfo
 from daemons.service import Service
 from daemons.workflows.polling.keeper import RecordKeeper
+from daemons.workflows.polling.keeper.adding import add
+from daemons.workflows.polling.keeper.rows import RECORDS
 from daemons.workflows.polling.ladder import Ladder, Outcome, Step, StepContext
 from daemons.workflows.polling.ladders import LADDERS
 from daemons.workflows.polling.records import NewRecord, Record
@@ -60,3 +66,20 @@ async def add_toys(service: Service, *names: str, status: str = NEW) -> list[Rec
     new = [NewRecord("toys", NEW, f"/toys/{name}.jpg", name) for name in names]
     made = await keeper.add(new, by="drop folder")
     return [record if status == NEW else await keeper.move(record.id, status, who="Ben") for record in made]
+
+
+async def held_up(service: Service) -> tuple[Record, list[Record]]:
+    """Have a clip wait for its frames: one is complete, one parked, one where no step begins, and one goes on."""
+    keeper = keeper_of(service)
+    [clip] = await keeper.add([NewRecord("footage", "0 - Pending File Info", "/pier.mov", "pier.mov")], by="test")
+    new = [NewRecord("frames", "0 - Pending File Info", f"/pier.mov#t={at}", f"at {at}") for at in range(4)]
+    below = partial(add, ladders=keeper.ladders, new=new, by="frames", parent_id=clip.id)
+    frames = await service.database.write(below)
+    await keeper.move(frames[0].id, "4 - Audio Transcribed", who="test")
+    await keeper.move(clip.id, "5 - Processing Frame Info", who="test")
+    error = ErrorInfo("ERR_BAD", "No <b> picture.", None, "Take another.").as_dict()
+    parked = {"error": error, "parked_at": keeper.clock.now()}
+    for frame, change in ((frames[1], parked), (frames[2], {"status": "4 - Audio Transcribed"})):
+        put = update(RECORDS).where(RECORDS.c.id == frame.id).values(due_at=None, **change)
+        await service.database.write(partial(Transaction.execute, statement=put))
+    return await keeper.get(clip.id), [await keeper.get(frame.id) for frame in frames]

@@ -13,7 +13,7 @@ from daemons.workflows.polling.keeper import Record, RecordKeeper, UnknownRecord
 from web.api import shapes
 from web.api.calls import Call
 from web.api.record_fields import check_fields
-from web.api.records import RecordShape, keeper_of, record_of, shown
+from web.api.records import RecordShape, keeper_of, record_of, told
 from web.context import viewer
 from web.encoding import JsonResponse
 from web.parsing import Body
@@ -98,28 +98,28 @@ async def act_on_many(request: Request, body: Bulk) -> list[dict[str, Any]]:
     keeper, who = keeper_of(request), viewer(request).name
 
     async def one(name: str) -> dict[str, Any]:
-        told: dict[str, Any] = {"id": name, "code": None, "status": None, "error": None}
+        came_to: dict[str, Any] = {"id": name, "code": None, "status": None, "error": None}
         try:
             record = await keeper.get(name)
-            told |= {"id": record.id, "code": record.code, "status": record.status}
+            came_to |= {"id": record.id, "code": record.code, "status": record.status}
             if body.status is not None:
                 record = await keeper.move(record.id, body.status, who=who, revision=record.revision)
             else:
                 record = await ACTS[body.action](keeper, record, who)
-            told["status"] = record.status
+            came_to["status"] = record.status
         except (Conflict, Invalid, UnknownRecord) as error:
-            told["error"] = problem(error)
-        return told
+            came_to["error"] = problem(error)
+        return came_to
 
-    ids, told = [*dict.fromkeys(body.ids)], list[dict[str, Any]]()
+    ids, all_came_to = [*dict.fromkeys(body.ids)], list[dict[str, Any]]()
     for at in range(0, len(ids), AT_ONCE):
-        told += await asyncio.gather(*map(one, ids[at : at + AT_ONCE]))
-    return told
+        all_came_to += await asyncio.gather(*map(one, ids[at : at + AT_ONCE]))
+    return all_came_to
 
 
 async def edit_record(request: Request, body: Edit) -> Response:
     changed = await write(request, await record_of(request), body.fields, body.revision)
-    return JsonResponse(shown(request, changed))
+    return await told(request, changed)
 
 
 async def move_record(request: Request, body: Move) -> Response:
@@ -127,12 +127,12 @@ async def move_record(request: Request, body: Move) -> Response:
     moved = await keeper_of(request).move(
         record.id, body.status, who=viewer(request).name, note=body.note, revision=body.revision
     )
-    return JsonResponse(shown(request, moved))
+    return await told(request, moved)
 
 
 def _acting(name: str) -> Callable[[Request], Awaitable[Response]]:
     async def acting(request: Request) -> Response:
-        return JsonResponse(shown(request, await act(request, name)))
+        return await told(request, await act(request, name))
 
     acting.__name__ = f"{name}_record"  # by which the schema knows the call
     return acting

@@ -1,6 +1,8 @@
 """Calls about records: stills, clips and frames, and how far each has climbed."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 from starlette.requests import Request
@@ -9,7 +11,7 @@ from starlette.responses import Response
 from daemons.errors import DaemonError, Invalid
 from daemons.service import Service
 from daemons.values import Page
-from daemons.workflows.polling.keeper import STATES, NewRecord, Record, RecordFilter, RecordKeeper
+from daemons.workflows.polling.keeper import STATES, NewRecord, Record, RecordFilter, RecordKeeper, Waiting
 from web.api import shapes
 from web.api.calls import Call
 from web.api.describe import Text
@@ -60,8 +62,31 @@ class ReasonShape(shapes.Shape):
     field: str | None
 
 
+class StuckShape(shapes.Shape):
+    """A record below one that waits, which goes on only when somebody does something."""
+
+    id: str
+    code: str
+    status: str
+    state: Literal["parked", "awaiting", "waits", "rests"]
+    error_code: str | None
+    message: str | None
+
+
+class WaitingShape(shapes.Shape):
+    """How many of those below a record it waits for, and the first of those that need somebody."""
+
+    total: int
+    open: int
+    parked: int
+    stuck: int
+    noun: str
+    named: list[StuckShape]
+
+
 class RecordShape(shapes.Shape):
-    """A record as it is now; `provenance` says of each field who wrote it and when."""
+    """A record as it is now; `provenance` says of each field who wrote it and when, `waiting_reason` which of those
+    below it hold it up."""
 
     id: str
     number: int
@@ -79,6 +104,7 @@ class RecordShape(shapes.Shape):
     attempts: int
     error: shapes.ErrorShape | None
     reasons: list[ReasonShape]
+    waiting_reason: str | None
     due_at: AwareDatetime | None
     running_since: AwareDatetime | None
     parked_at: AwareDatetime | None
@@ -105,9 +131,10 @@ class TryShape(shapes.Shape):
 
 
 class RecordDetailShape(RecordShape):
-    """A record with its story, newest first."""
+    """A record with its story, newest first, and what it waits for of what is below it."""
 
     story: list[TryShape]
+    waits_for: WaitingShape | None
 
 
 class RecordPage(shapes.Shape):
@@ -135,10 +162,23 @@ def awaiting_count(service: Service) -> int:
     return len(service.keepers.get(RecordKeeper).awaiting)
 
 
-def shown(request: Request, record: Record) -> dict[str, Any]:
-    """Return a record as the API shows it."""
+def shown(request: Request, record: Record, waits: Waiting | None) -> dict[str, Any]:
+    """Return a record as the API shows it, where what it waits for is known."""
     told = record.as_dict()
-    return {**told, "state": state_of(told, awaiting_reader(service(request)))}
+    state = state_of(told, awaiting_reader(service(request)))
+    return {**told, "state": state, "waiting_reason": waits.sentence() if waits is not None else None}
+
+
+async def all_shown(request: Request, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return records as the API shows them; what they wait for is asked at once for all."""
+    waits = await keeper_of(request).waiting(records)
+    return [shown(request, record, waits.get(record.id)) for record in records]
+
+
+async def told(request: Request, record: Record, status: int = 200) -> Response:
+    """Return the answer that tells of a record."""
+    [one] = await all_shown(request, [record])
+    return JsonResponse(one, status)
 
 
 async def record_of(request: Request) -> Record:
@@ -155,13 +195,15 @@ async def find(request: Request, query: RecordQuery) -> Page:
 
 async def list_records(request: Request, query: RecordQuery) -> Response:
     page = await find(request, query)
-    return Listing([shown(request, record) for record in page.items], page.next)
+    return Listing(await all_shown(request, page.items), page.next)
 
 
 async def get_record(request: Request) -> Response:
     record = await record_of(request)
-    story = await keeper_of(request).story(record)
-    return JsonResponse({**shown(request, record), "story": [one.as_dict() for one in story]})
+    waits = (await keeper_of(request).waiting([record])).get(record.id)
+    story = [one.as_dict() for one in await keeper_of(request).story(record)]
+    waits_for = asdict(waits) if waits is not None else None
+    return JsonResponse({**shown(request, record, waits), "story": story, "waits_for": waits_for})
 
 
 async def add_record(request: Request, body: NewRecordBody) -> Response:
@@ -171,7 +213,7 @@ async def add_record(request: Request, body: NewRecordBody) -> Response:
     is_new = bool(await keeper.unknown(ladder.name, [body.source]))
     new = NewRecord(ladder.name, body.status or ladder.statuses[0], body.source, body.title, fields)
     [record] = await keeper.add([new], by=viewer(request).name)
-    return JsonResponse(shown(request, record), 201 if is_new else 200)
+    return await told(request, record, 201 if is_new else 200)
 
 
 async def get_record_thumbnail(request: Request) -> Response:

@@ -1,7 +1,5 @@
 """The call that finds records like one: more like this."""
 
-from typing import Any
-
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +9,7 @@ from daemons.values import Page
 from web.api import shapes
 from web.api.calls import Call
 from web.api.paging import ListQuery, cursor_of, place_of
-from web.api.records import RecordShape, keeper_of, record_of, shown
+from web.api.records import RecordShape, all_shown, keeper_of, record_of
 from web.encoding import Listing
 
 DIGITS_MOST = 18
@@ -43,7 +41,8 @@ async def find_similar(request: Request, query: SimilarQuery) -> Page:
     record = await record_of(request)
     after = _place(query.cursor) if query.cursor else None
     page = await keeper_of(request).similar.like(record.id, after=after, limit=query.limit)
-    found: list[dict[str, Any]] = [{**shown(request, like.record), "score": like.score} for like in page.items]
+    records = await all_shown(request, [like.record for like in page.items])
+    found = [{**record, "score": like.score} for record, like in zip(records, page.items, strict=True)]
     return Page(found, cursor_of(page.next) if page.next else None)
 
 

@@ -9,13 +9,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from daemons.errors import Conflict, DaemonError, Invalid
-from daemons.workflows.polling.keeper import Ladder, Record, RecordFilter, StaleRecord, nothing_to_compare
+from daemons.workflows.polling.keeper import (
+    Ladder,
+    Record,
+    RecordFilter,
+    RecordKeeper,
+    StaleRecord,
+    UnknownRecord,
+    nothing_to_compare,
+)
 from web.api.record_changes import Move, act, write
 from web.api.record_fields import EMPTY, FieldsRefused, form_of
 from web.api.records import keeper_of, record_of, shown
 from web.context import templates, viewer
 from web.pages.forms import Form, back_to
 from web.pages.log_part import ShortLogQuery, log_shown
+from web.pages.records import drawn
 from web.parsing import parse_model, read_form, read_query
 from web.schema_forms import Field, fields_of, input_names, read_fields
 from web.words import _
@@ -30,20 +39,30 @@ async def show_record(request: Request) -> Response:
     ladder = keeper.ladders.get(record.ladder)
     below = await keeper.list(RecordFilter(parent_id=record.id), limit=CHILDREN_SHOWN)
     step = ladder.next_step(record) if ladder is not None else None
+    waits = (await keeper.waiting([record])).get(record.id)
     return templates(request).page(
         "pages/record.html",
         viewer=viewer(request),
-        record=shown(request, record),
+        record=shown(request, record, waits),
+        waits=waits,
         ladder=ladder,
         story=[one.as_dict() for one in await keeper.story(record)],
         titles={one.name: one.title for one in ladder.steps} if ladder is not None else {},
         step=step,
-        parent=await keeper.get(record.parent_id) if record.parent_id else None,
-        children=[child.as_dict() for child in below.items],
+        parent=await _parent(keeper, record),
+        children=await drawn(keeper, below.items),
         has_more=below.next is not None,
         incomparable=None if record.fields.get("embedding") else nothing_to_compare(record, ladder),
         **await log_shown(request, query, item_id=record.id),
     )
+
+
+async def _parent(keeper: RecordKeeper, record: Record) -> Record | None:
+    """Return the record above this one; None also where it is gone, of which this one tells all the same."""
+    try:
+        return await keeper.get(record.parent_id) if record.parent_id else None
+    except UnknownRecord:
+        return None
 
 
 async def show_form(request: Request) -> Response:
@@ -140,7 +159,7 @@ def _form_page(
         "pages/record_form.html",
         status,
         viewer=viewer(request),
-        record=shown(request, record),
+        record=shown(request, record, None),
         ladder=ladder,
         step=ladder.next_step(record) if ladder is not None else None,
         known={name: value for name, value in record.fields.items() if name not in asked and name != "thumbnail"},

@@ -1,6 +1,7 @@
 """The board of a ladder, its records as a table, and how its steps went."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -9,10 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from daemons.errors import Invalid, UnknownName
-from daemons.workflows.polling.keeper import LIMIT_MOST, STATES, Ladder, StepFigures
+from daemons.workflows.polling.keeper import LIMIT_MOST, STATES, Ladder, Record, RecordKeeper, StepFigures
 from web.api.ladders import columns_of
 from web.api.record_changes import IDS_MOST, Bulk, act_on_many
-from web.api.records import RecordQuery, find, keeper_of, shown
+from web.api.records import RecordQuery, find, keeper_of
 from web.context import templates, viewer
 from web.pages.forms import Form
 from web.parsing import Query, parse_model, read_query
@@ -57,7 +58,7 @@ async def show_table(request: Request) -> Response:
         ladders=list(keeper_of(request).ladders.values()),
         statuses=_statuses(request, asked.ladder),
         states=STATES,
-        records=[shown(request, record) for record in page.items],
+        records=await drawn(keeper_of(request), page.items),
         next=page.next,
         filters=filters,
         is_top=asked.cursor is None,
@@ -77,6 +78,12 @@ async def show_figures(request: Request) -> Response:
         ladder=ladder,
         figures=figures,
     )
+
+
+async def drawn(keeper: RecordKeeper, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return records as partials/record_row.html takes them, with what they wait for, asked at once for all."""
+    waits = await keeper.waiting(records)
+    return [record.as_dict() | {"waits_for": waits.get(record.id)} for record in records]
 
 
 async def act_on_chosen(request: Request) -> Response:
@@ -144,9 +151,12 @@ async def _columns(request: Request, ladder: Ladder, *, with_complete: bool) -> 
         oldest = []
         if column["total"] and not folded:
             oldest = [*await keeper_of(request).oldest(ladder.name, column["status"], CARDS)]
-        return {**column, "is_folded": folded, "records": [record.as_dict() for record in oldest]}
+        return {**column, "is_folded": folded, "records": oldest}
 
-    return list(await asyncio.gather(*map(cards, columns)))
+    filled = list(await asyncio.gather(*map(cards, columns)))
+    rows = await drawn(keeper_of(request), [record for column in filled for record in column["records"]])
+    by_id = {row["id"]: row for row in rows}
+    return [{**column, "records": [by_id[record.id] for record in column["records"]]} for column in filled]
 
 
 FORMS = [Form("/records/bulk", act_on_chosen, "POST /api/records/bulk")]

@@ -24,7 +24,7 @@ async def show_similar(request: Request) -> Response:
     return templates(request).page(
         "pages/similar_records.html",
         viewer=viewer(request),
-        record=shown(request, record),
+        record=shown(request, record, None),
         ladder=keeper_of(request).ladders.get(record.ladder),
         problem=problem,
         similar=page.items,

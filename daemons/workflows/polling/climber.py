@@ -127,6 +127,8 @@ class Climber:
         while True:
             self._something.clear()
             now = self._clock.monotonic()
+            if looked is None:
+                await self._written(self._keeper.wake)
             if looked is None or now - looked >= self._interval:
                 await self._written(self._keeper.take_back)
                 looked = now

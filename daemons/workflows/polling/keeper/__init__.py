@@ -18,6 +18,7 @@ from daemons.workflows.polling.keeper import lists, moving, remotes
 from daemons.workflows.polling.keeper.adding import add
 from daemons.workflows.polling.keeper.awaiting import Awaiting
 from daemons.workflows.polling.keeper.claiming import claim, due_of, has_open, next_due, take_back
+from daemons.workflows.polling.keeper.families import wake
 from daemons.workflows.polling.keeper.figures import StepFigures, figures
 from daemons.workflows.polling.keeper.likeness import Like, NothingToCompare, SimilarRecords, nothing_to_compare
 from daemons.workflows.polling.keeper.lists import LIMIT_MOST, STATES, Column, RecordFilter
@@ -26,6 +27,7 @@ from daemons.workflows.polling.keeper.news import News, last_try, standing, trie
 from daemons.workflows.polling.keeper.rows import TOPIC, StaleRecord, UnknownRecord
 from daemons.workflows.polling.keeper.settling import Settled, release, settle
 from daemons.workflows.polling.keeper.small_copies import NoSmallCopy, SmallCopies
+from daemons.workflows.polling.keeper.waiting import Stuck, Waiting, waiting
 from daemons.workflows.polling.ladder import Ladder
 from daemons.workflows.polling.ladders import LADDERS
 from daemons.workflows.polling.records import NewRecord, Reason, Record, Try
@@ -52,8 +54,10 @@ __all__ = [
     "StaleRecord",
     "StatusNotOnLadder",
     "StepFigures",
+    "Stuck",
     "Try",
     "UnknownRecord",
+    "Waiting",
     "nothing_to_compare",
 ]
 
@@ -153,7 +157,7 @@ class RecordKeeper:
 
     async def retry(self, record_id: str, *, who: str) -> Record:
         """Have the step be tried now, see `moving.retry`."""
-        return await self._database.write(partial(moving.retry, record_id=record_id, who=who))
+        return await self._database.write(partial(moving.retry, ladders=self.ladders, record_id=record_id, who=who))
 
     async def lock(self, record_id: str, *, who: str) -> Record:
         """Make a record's form that person's for a while, see `moving.lock`."""
@@ -181,6 +185,10 @@ class RecordKeeper:
     async def oldest(self, ladder: str, status: str, limit: int = 50) -> Sequence[Record]:
         """Return those that stand at a status longest."""
         return await lists.oldest(self._database, ladder, status, limit)
+
+    async def waiting(self, records: Collection[Record]) -> Mapping[str, Waiting]:
+        """Return, by their ids, what those of `records` wait for that are held up by others below them."""
+        return await waiting(self._database, self.ladders, records)
 
     async def story(self, record: Record) -> Sequence[Try]:
         """Return the newest tries and moves of a record, newest first."""
@@ -277,6 +285,10 @@ class RecordKeeper:
     def take_back(self, tx: Transaction) -> int:
         """Free what is held by attempts that are over; return how many there were."""
         return take_back(tx, self.ladders)
+
+    def wake(self, tx: Transaction) -> int:
+        """Have those go on that nothing below them holds up any more, and that nobody told, see `families.wake`."""
+        return wake(tx, self.ladders)
 
     def settle(self, tx: Transaction, job_id: str, attempt: int, settled: Sequence[Settled]) -> Sequence[Record | None]:
         """Store what steps came to, see `settling.settle`."""

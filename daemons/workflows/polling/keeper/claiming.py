@@ -14,6 +14,7 @@ from daemons.database.transaction import Transaction
 from daemons.errors import ErrorInfo
 from daemons.events import ItemChanged
 from daemons.jobs.rows import IS_HELD, JOBS
+from daemons.workflows.polling.keeper.families import has_to_wait, heed
 from daemons.workflows.polling.keeper.rows import COLUMNS, RECORDS, TOPIC, record_of
 from daemons.workflows.polling.ladder import Ladder
 from daemons.workflows.polling.records import LOST, Record
@@ -69,11 +70,13 @@ def has_open(tx: Transaction, ladders: Collection[str]) -> bool:
 def take_back(tx: Transaction, ladders: Mapping[str, Ladder]) -> int:
     """Free what is held by attempts that are over: the step counts as tried. Return how many there were."""
     rows = tx.execute(_of_dead).all()
+    parked_now: list[Record] = []
     for row in rows:
         record, held_by = record_of(row[:-1]), row[-1]
         ladder = ladders.get(record.ladder)
         step = ladder.next_step(record) if ladder else None
         attempts = record.attempts + 1
+        must_wait = has_to_wait(tx, step, record.id)
         parked = attempts >= (step.max_attempts if step else 1)
         error = ErrorInfo("ERR_STEP_LOST", "The process that did the step ended.", None, "It is tried again by itself.")
         change: dict[str, Any] = {
@@ -82,12 +85,15 @@ def take_back(tx: Transaction, ladders: Mapping[str, Ladder]) -> int:
             "running_since": None,
             "attempts": attempts,
             "error": error.as_dict(),
-            "due_at": None if parked else tx.now,
+            "due_at": None if parked or must_wait else tx.now,
             "parked_at": tx.now if parked else None,
             "revision": record.revision + 1,
             "updated_at": tx.now,
         }
-        freed = tx.execute(update(RECORDS).where(_R.id == record.id).values(change).returning(*COLUMNS)).one()
+        freed = record_of(
+            tx.execute(update(RECORDS).where(_R.id == record.id).values(change).returning(*COLUMNS)).one()
+        )
+        parked_now += [freed] if parked else []
         tried = {
             "record": record.number,
             "ladder": record.ladder,
@@ -102,5 +108,6 @@ def take_back(tx: Transaction, ladders: Mapping[str, Ladder]) -> int:
             "error": error.as_dict(),
         }
         tx.execute(insert(RecordStepTable).values(tried))
-        tx.announce(ItemChanged(TOPIC, record.id, record_of(freed).as_dict()))
+        tx.announce(ItemChanged(TOPIC, record.id, freed.as_dict()))
+    heed(tx, ladders, parked_now)
     return len(rows)

@@ -12,6 +12,7 @@ from daemons.errors import Conflict, Invalid
 from daemons.events import ItemChanged
 from daemons.text import clean
 from daemons.workflows.polling.keeper.adding import FIELDS_BYTES, TITLE_CHARACTERS, checked_fields, provenance
+from daemons.workflows.polling.keeper.families import has_to_wait, heed, is_at_rest
 from daemons.workflows.polling.keeper.rows import COLUMNS, RECORDS, TOPIC, StaleRecord, record_of, unknown_record
 from daemons.workflows.polling.ladder import Ladder
 from daemons.workflows.polling.records import MOVED, Record
@@ -72,8 +73,9 @@ def edit(
     }
     ladder = ladders.get(record.ladder)
     if ladder and (record.status == ladder.awaiting or record.parked_at) and record.running_since is None:
-        change |= {"due_at": tx.now, "parked_at": None, "attempts": 0}
-    return _store(tx, record, change)
+        must_wait = has_to_wait(tx, ladder.next_step(replace(record, fields=everything)), record.id)
+        change |= {"due_at": None if must_wait else tx.now, "parked_at": None, "attempts": 0}
+    return _store(tx, ladders, record, change)
 
 
 def move(
@@ -95,7 +97,7 @@ def move(
     if ladder is None or status not in ladder.statuses:
         raise StatusNotOnLadder(f"{clean(status, 100)} is no status of {clean(record.ladder, 63)}.")
     there = replace(record, status=status)
-    has_step = ladder.next_step(there) is not None and status != ladder.awaiting
+    step = ladder.next_step(there) if status != ladder.awaiting else None
     change: dict[str, Any] = {
         "status": status,
         "status_at": tx.now,
@@ -107,8 +109,8 @@ def move(
         "error": None,
         "reasons": None,
         "parked_at": None,
-        "due_at": tx.now if has_step else None,
-        "is_complete": not has_step and status in ladder.final,
+        "due_at": None if step is None or has_to_wait(tx, step, record.id) else tx.now,
+        "is_complete": step is None and status in ladder.final,
     }
     tried = {
         "record": record.number,
@@ -124,29 +126,34 @@ def move(
         "note": clean(note, FIELDS_BYTES, keep_newlines=True) if note else None,
     }
     tx.execute(insert(RecordStepTable).values(tried))
-    return _store(tx, record, change)
+    return _store(tx, ladders, record, change)
 
 
-def retry(tx: Transaction, record_id: str, *, who: str) -> Record:
-    """Have the step be tried now, its failures forgotten. Raises UnknownRecord, and Conflict when none failed."""
+def retry(tx: Transaction, ladders: Mapping[str, Ladder], record_id: str, *, who: str) -> Record:
+    """Have the step be tried now, its failures forgotten; one that needs what is below it waits for that first.
+
+    Raises UnknownRecord, and Conflict when none failed.
+    """
     record = _find(tx, record_id, who, None)
     if record.running_since is not None:
         raise NotThere(f"{record.code} is in hand at the moment.")
     if record.parked_at is None and record.error is None:
         raise NotThere(f"Nothing of {record.code} has failed.")
-    return _store(tx, record, {"due_at": tx.now, "parked_at": None, "attempts": 0})
+    ladder = ladders.get(record.ladder)
+    must_wait = ladder is not None and has_to_wait(tx, ladder.next_step(record), record.id)
+    return _store(tx, ladders, record, {"due_at": None if must_wait else tx.now, "parked_at": None, "attempts": 0})
 
 
 def lock(tx: Transaction, record_id: str, *, who: str) -> Record:
     """Make the record's form that person's for LOCK_SECONDS, or for longer. Raises UnknownRecord, RecordLocked."""
     record = _find(tx, record_id, who, None)
     until = tx.now + timedelta(seconds=LOCK_SECONDS)
-    return _store(tx, record, {"edited_by": clean(who, 100), "edited_until": until})
+    return _store(tx, {}, record, {"edited_by": clean(who, 100), "edited_until": until})
 
 
 def unlock(tx: Transaction, record_id: str, *, who: str) -> Record:
     """Give the form back. Raises UnknownRecord, RecordLocked."""
-    return _store(tx, _find(tx, record_id, who, None), {"edited_by": None, "edited_until": None})
+    return _store(tx, {}, _find(tx, record_id, who, None), {"edited_by": None, "edited_until": None})
 
 
 def _find(tx: Transaction, record_id: str, who: str, revision: int | None) -> Record:
@@ -162,8 +169,10 @@ def _find(tx: Transaction, record_id: str, who: str, revision: int | None) -> Re
     return record
 
 
-def _store(tx: Transaction, record: Record, change: dict[str, Any]) -> Record:
+def _store(tx: Transaction, ladders: Mapping[str, Ladder], record: Record, change: dict[str, Any]) -> Record:
     change |= {"revision": record.revision + 1, "updated_at": tx.now}
     changed = record_of(tx.execute(update(RECORDS).where(_R.id == record.id).values(change).returning(*COLUMNS)).one())
     tx.announce(ItemChanged(TOPIC, record.id, changed.as_dict()))
+    if (changed.is_complete, is_at_rest(changed)) != (record.is_complete, is_at_rest(record)):
+        heed(tx, ladders, [changed])
     return changed

@@ -17,6 +17,7 @@ from daemons.events import ItemChanged
 from daemons.text import clean
 from daemons.values import JsonValue
 from daemons.workflows.polling.keeper.adding import add
+from daemons.workflows.polling.keeper.families import has_to_wait, heed
 from daemons.workflows.polling.keeper.moving import RecordLocked, edit, move
 from daemons.workflows.polling.keeper.rows import COLUMNS, RECORDS, TOPIC, record_of
 from daemons.workflows.polling.ladder import Ladder
@@ -189,14 +190,16 @@ def _add(tx: Transaction, ladders: Mapping[str, Ladder], ladder: Ladder, seen: S
     """Make records of those at a status of the ladder, and return how many they were."""
     fit = [one for one in seen if one.side.status in ladder.statuses]
     codes = _free_codes(tx, ladder, fit)
-    adopted = []
+    adopted, made = [], list[Record]()
     for one in fit:
         fields = {name: value for name, value in one.values.items() if value not in (None, "", [])}
         title = str(fields.get("title") or str(fields.get("file_path") or "").rpartition("/")[2])
         parent_id = _id_of(tx, ladder, one.parent_code) if one.parent_code else None
         new = NewRecord(ladder.name, one.side.status, one.source, title, fields, codes.get(one.remote_id))
         (record,) = add(tx, dict(ladders), [new], by=by, parent_id=parent_id)
-        has_step = ladder.next_step(record) is not None
+        step = ladder.next_step(record)
+        is_due = step is not None and not has_to_wait(tx, step, record.id)
+        made.append(record)
         adopted.append(
             {
                 "b_id": record.id,
@@ -204,12 +207,13 @@ def _add(tx: Transaction, ladders: Mapping[str, Ladder], ladder: Ladder, seen: S
                 "new_remote_revision": one.revision,
                 "new_remote_seen": _stored(one.side, _last_try(tx, record) if record.revision > 1 else 0),
                 "new_remote_synced": record.revision,
-                "new_due_at": record.due_at if has_step else None,
-                "new_is_complete": not has_step and record.status in ladder.final,
+                "new_due_at": record.due_at if is_due else None,
+                "new_is_complete": step is None and record.status in ladder.final,
             }
         )
     if adopted:
         tx.execute(_adopt, adopted)
+        heed(tx, ladders, made)
     return len(adopted)
 
 
@@ -260,6 +264,7 @@ def _moved(tx: Transaction, ladders: Mapping[str, Ladder], record: Record, statu
     row = tx.execute(update(RECORDS).where(_R.id == record.id).values(change).returning(*COLUMNS)).one()
     parked = record_of(row)
     tx.announce(ItemChanged(TOPIC, parked.id, parked.as_dict()))
+    heed(tx, ladders, [parked])
     return parked
 
 

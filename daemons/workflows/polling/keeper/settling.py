@@ -3,12 +3,12 @@
 Whoever moved a record meanwhile wins: the late outcome is refused, and listed. What a person wrote into it stays.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, exists, insert, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from daemons.database.transaction import Transaction
@@ -16,6 +16,7 @@ from daemons.errors import ErrorInfo
 from daemons.events import ItemChanged
 from daemons.text import clean
 from daemons.workflows.polling.keeper.adding import TITLE_CHARACTERS, add
+from daemons.workflows.polling.keeper.families import has_to_wait, heed, is_at_rest
 from daemons.workflows.polling.keeper.rows import COLUMNS, RECORDS, TOPIC, record_of
 from daemons.workflows.polling.ladder import Ladder, Outcome, Step
 from daemons.workflows.polling.pacing import retry_at
@@ -95,7 +96,8 @@ def settle(
     _keep_vectors(tx, settled, after)
     for record in moved:
         tx.announce(ItemChanged(TOPIC, record.id, record.as_dict()))
-    _wake_parents(tx, ladders, moved)
+    # None of them was at rest, nor complete, while its step was done.
+    heed(tx, ladders, [record for record in moved if record.is_complete or is_at_rest(record)])
     return after
 
 
@@ -158,15 +160,9 @@ def _placed(tx: Transaction, ladder: Ladder, record: Record, *, may_go_on: bool)
     step = ladder.next_step(record)
     if step is None:
         return replace(record, is_complete=True) if record.status in ladder.final else record
-    if step.needs_children and has_open_children(tx, record.id):
+    if has_to_wait(tx, step, record.id):
         return record
     return replace(record, running_since=tx.now) if may_go_on else replace(record, due_at=tx.now)
-
-
-def has_open_children(tx: Transaction, record_id: str) -> bool:
-    """Whether a record below this one is not complete."""
-    is_open = exists(select(_R.id).where(_R.parent_id == record_id, _R.is_complete.is_(False)))
-    return bool(tx.execute(select(is_open)).scalar())
 
 
 def _merged(one: Settled, now: Record) -> Settled:
@@ -228,19 +224,6 @@ def _keep_vectors(tx: Transaction, settled: Sequence[Settled], after: Sequence[R
         put = make(_V).values(row)
         fresh = {"vector": row["vector"], "made_at": row["made_at"]}
         tx.execute(put.on_conflict_do_update(index_elements=[_V.c.record, _V.c.space], set_=fresh))
-
-
-def _wake_parents(tx: Transaction, ladders: Mapping[str, Ladder], moved: Iterable[Record]) -> None:
-    """Have those go on whose children all are complete."""
-    for parent_id in sorted({record.parent_id for record in moved if record.parent_id and record.is_complete}):
-        row = tx.execute(_again.with_for_update(), {"b_id": parent_id}).first()
-        if row is None or (parent := record_of(row)).running_since or parent.due_at or parent.parked_at:
-            continue
-        step = ladders[parent.ladder].next_step(parent) if parent.ladder in ladders else None
-        if step is not None and step.needs_children and not has_open_children(tx, parent_id):
-            change = {"due_at": tx.now, "revision": parent.revision + 1, "updated_at": tx.now}
-            changed = tx.execute(update(RECORDS).where(_R.id == parent_id).values(change).returning(*COLUMNS)).one()
-            tx.announce(ItemChanged(TOPIC, parent_id, record_of(changed).as_dict()))
 
 
 def _ids(settled: Sequence[Settled]) -> dict[str, Any]:
