@@ -47,7 +47,7 @@ EXAMPLES = {
 VARIANTS = {
     "/jobs": ["?q=nothing-is-called-this", "?q=state:failed+type:doomed"],
     "/descriptions": ["?view=list"],
-    "/records": ["?ladder=toys", "?ladder=toys&complete=true"],
+    "/records": ["?ladder=toys", "?ladder=toys&complete=true", "?ladder=stills"],
     "/records/table": ["?ladder=toys&code=ERR_NONE"],
     "/records/figures": ["?ladder=toys"],
     "/welcome": ["?step=2", "?step=3"],
