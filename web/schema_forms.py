@@ -17,7 +17,7 @@ from daemons.values import MASK
 PREFIX = "field."
 """Begins the names of the form's inputs, so that none is taken for something else the form posts."""
 LONG_TEXT = 200
-"""Characters from which on a text gets several lines."""
+"""Characters from which on a text gets several lines, unless its schema says `"lines": 1`."""
 
 Kind = Literal["text", "long text", "number", "integer", "boolean", "choice", "list", "secret", "json"]
 _NUMBERS = {"integer": int, "number": float}
@@ -195,7 +195,8 @@ def _kind(shape: Mapping[str, Any]) -> Kind:
         case "string":
             if shape.get("format") == "password" or shape.get("writeOnly"):
                 return "secret"
-            return "long text" if shape.get("maxLength", 0) > LONG_TEXT else "text"
+            is_long = shape.get("maxLength", 0) > LONG_TEXT and shape.get("lines") != 1
+            return "long text" if is_long else "text"
         case "array" if _is_list_of_scalars(shape):
             return "list"
     return "json"

@@ -52,7 +52,7 @@ def _words(words: list[str]) -> list[str]:
     return [*dict.fromkeys(line for word in words if (line := _line(word)))]
 
 
-Line = Annotated[str, AfterValidator(_line)]
+Line = Annotated[str, AfterValidator(_line), Field(json_schema_extra={"lines": 1})]
 Lines = Annotated[str, AfterValidator(_lines)]
 
 
