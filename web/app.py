@@ -23,6 +23,7 @@ from web.api import (
     export,
     failures,
     figures,
+    filemaker,
     health,
     inbox,
     job_news,
@@ -59,6 +60,7 @@ from web.pages import all_daemons, appearance, daemon_metrics, daemon_settings, 
 from web.pages import daemon as daemon_page
 from web.pages import daemons as daemon_pages
 from web.pages import description as description_page
+from web.pages import filemaker as filemaker_pages
 from web.pages import gallery as gallery_pages
 from web.pages import inbox as inbox_pages
 from web.pages import job as job_pages
@@ -117,6 +119,7 @@ CALLS = [
     *metrics.CALLS,
     *system.CALLS,
     *vision.CALLS,
+    *filemaker.CALLS,
     openapi.CALL,
 ]
 
@@ -144,6 +147,7 @@ PAGES: list[BaseRoute] = [
     *activity_pages.ROUTES,
     *system_pages.ROUTES,
     *vision_pages.ROUTES,
+    *filemaker_pages.ROUTES,
     *people.ROUTES,
     *welcome.ROUTES,
 ]

@@ -17,6 +17,7 @@ from daemons.cli import (
     doctor,
     events,
     failures,
+    filemaker,
     inbox,
     instances,
     jobs,
@@ -87,6 +88,7 @@ app.add_typer(inbox.app, name="inbox", rich_help_panel=LOOK)
 app.add_typer(descriptions.app, name="descriptions", rich_help_panel=LOOK)
 app.add_typer(records_changing.app, name="records", rich_help_panel=LOOK)
 app.add_typer(vision.app, name="vision", rich_help_panel=LOOK)
+app.add_typer(filemaker.app, name="filemaker", rich_help_panel=LOOK)
 app.add_typer(schedules.app, name="schedule", rich_help_panel=KEEP)
 app.add_typer(notifications.app, name="notify", rich_help_panel=KEEP)
 app.command(rich_help_panel=SWITCH)(daemons.start)

@@ -74,6 +74,7 @@ class HttpClient:
         setting: str,
         secrets: Iterable[str] = (),
         tls: Callable[[], ssl.SSLContext] | None = None,
+        certificate: str = "",
     ) -> None:
         self.name = name
         """What people call the server: the vision server."""
@@ -83,6 +84,8 @@ class HttpClient:
         self._setting = setting
         self._tls = tls
         """Makes what servers are trusted by; None: the machine's certificates."""
+        self._certificate = certificate
+        """The setting that names a certificate to trust besides, where there is one."""
         # The longest first: one may begin with another.
         self._secrets = sorted((secret for secret in secrets if secret), key=len, reverse=True)
         self._client: httpx2.AsyncClient | None = None
@@ -209,9 +212,12 @@ class HttpClient:
             yield
         except (httpx2.ConnectError, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError) as error:
             if certificate := cause_of(error, ssl.SSLError):
+                remedy = f"Mend its certificate, or correct {self._setting}: http:// or https://."
+                if self._certificate:
+                    remedy += f" Where the server signed for itself, name its certificate in {self._certificate}."
                 raise ServerRefuses(
                     f"{self.name} at {self._where} cannot be trusted: {self.told(tls_words(certificate))}.",
-                    remedy=f"Mend its certificate, or correct {self._setting}: http:// or https://.",
+                    remedy=remedy,
                     code="ERR_SERVER_TLS",
                 ) from error
             raise self._away(self.told(reason_of(error))) from error

@@ -64,6 +64,11 @@ class Clients:
         """The client of the vision server. Raises NotConfigured."""
         return self.get(VisionClient)
 
+    @property
+    def filemaker(self) -> FileMakerClient:
+        """The client of the FileMaker Server. Raises NotConfigured."""
+        return self.get(FileMakerClient)
+
     def findings(self) -> list[Finding]:
         """Return what a person should know of and mend at other systems."""
         return [finding for client in self._clients.values() for finding in client.findings()]

@@ -72,8 +72,16 @@ class LayoutSettings(BaseModel):
 
     def named(self) -> Iterator[str]:
         """Yield every field that the layout has to have."""
-        own = (self.status, self.code, self.file, self.parent, self.console, self.sort, *self.fields.values())
-        yield from dict.fromkeys(name for name in own if name)
+        yield from self.places()
+
+    def places(self) -> dict[str, str]:
+        """Return every field that the layout has to have, and the setting that says so, such as `fields.caption`."""
+        own = {name: getattr(self, name) for name in ("status", "code", "file", "parent", "console", "sort")}
+        places: dict[str, str] = {}
+        for setting, field in (own | {f"fields.{ours}": theirs for ours, theirs in self.fields.items()}).items():
+            if field:
+                places.setdefault(field, setting)
+        return places
 
 
 STILLS = LayoutSettings(
@@ -144,6 +152,11 @@ class FileMakerSettings(Section):
             name: usual[name].model_dump() | given if name in usual and isinstance(given, dict) else given
             for name, given in values.items()
         }
+
+    def unset(self) -> str | None:
+        """Return the setting without which nothing can be asked, None where there is none."""
+        needed = {"url": self.url, "database": self.database, "user": self.user, "password": self.password}
+        return next((f"filemaker.{name}" for name, value in needed.items() if not value), None)
 
     def layouts(self) -> dict[str, LayoutSettings]:
         """Return what is known of each ladder's layout, those without a layout left out."""

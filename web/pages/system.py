@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from daemons.access import Role
 from daemons.errors import Invalid
+from web.api.filemaker import filemaker_of
 from web.api.system import LEVELS, AuditQuery, figures_of, find_audit
 from web.api.vision import vision_of
 from web.api.workers import workers_of
@@ -34,6 +35,7 @@ async def show_system(request: Request) -> Response:
         workers=[worker for worker in workers if worker["alive"] or worker["beat_at"] > oldest],
         folded=[worker for worker in workers if not worker["alive"] and worker["beat_at"] <= oldest],
         vision=vision_of(request),
+        filemaker=filemaker_of(request),
         levels=LEVELS,
         lengths=LEVEL_LENGTHS,
     )

@@ -4,6 +4,7 @@ Everybody in this process shares one client, one session and what the server all
 who wants to know finds, by status, again and again.
 """
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,14 +17,15 @@ from daemons.clients.filemaker.answers import (
     Page,
     ScriptOutcome,
     read_fields,
+    read_layouts,
     read_number,
     read_page,
     read_script,
 )
-from daemons.clients.filemaker.connection import Connection
+from daemons.clients.filemaker.connection import NAME, Connection
 from daemons.clients.filemaker.errors import NoneFound, RecordChanged, RecordMissing
 from daemons.clients.filemaker.finding import Query, as_fields, exact, reads_as
-from daemons.clients.filemaker.report import FileMakerReport, examine
+from daemons.clients.filemaker.report import FileMakerReport, examine, late
 from daemons.clients.filemaker.uploads import form_of
 from daemons.clients.server_report import Problem
 from daemons.clock import Clock
@@ -37,6 +39,9 @@ __all__ = ["FileMakerClient", "FileMakerRecord", "ScriptOutcome"]
 TRIES_OF_MERGE = 6
 """Times a record that somebody else writes too is read anew, before that is told."""
 RESTARTS = 5
+CHECK_SECONDS = 60.0
+"""So long a person waits for the outcome of a test."""
+PAGE = "/system#filemaker"
 TROUBLE_SECONDS = 3600.0
 """What was wrong longer ago, without anybody asking since, is told no more: it may be over."""
 PARAMETER_CHARACTERS = 1500
@@ -60,6 +65,7 @@ class FileMakerClient:
         self.connection = Connection(settings, clock, chance)
         self.last_report: FileMakerReport | None = None
         self._clock = clock
+        self._checked_at = 0.0
         self._trouble: tuple[float, Problem] | None = None
         """When the server was last found not to answer, and why; None once it answered."""
 
@@ -106,6 +112,10 @@ class FileMakerClient:
     async def fields(self, layout: str) -> dict[str, str]:
         """Return the fields of a layout by name, and what each holds, such as text. Raises LayoutMissing."""
         return read_fields(await self._call("GET", "layouts", layout))
+
+    async def layouts(self) -> list[str]:
+        """Return the names of the layouts that the account may see."""
+        return read_layouts(await self._call("GET", "layouts"))
 
     # Writing.
 
@@ -171,17 +181,31 @@ class FileMakerClient:
 
     async def check(self) -> FileMakerReport:
         """Return whether the server can be worked with and what to mend; never raises for that."""
-        self.last_report = report = await examine(self, self._clock)
-        if report.problem is not None:
-            self._trouble = (self._clock.monotonic(), report.problem)
+        examining = asyncio.ensure_future(examine(self, self._clock))
+        try:
+            # What rests, as after the year's transfer is used up, would rest for an hour.
+            if await self._clock.settle({examining}, CHECK_SECONDS):
+                report = late(self, self._clock, CHECK_SECONDS, self._trouble[1] if self._trouble else None)
+            else:
+                report = examining.result()
+        finally:
+            examining.cancel()
+            await asyncio.gather(examining, return_exceptions=True)
+        self.last_report, self._checked_at = report, self._clock.monotonic()
+        # What is wrong with layouts is told layout by layout.
+        of_server = report.problem if not report.layouts else None
+        self._trouble = (self._checked_at, of_server) if of_server is not None else None
         return report
 
     def findings(self) -> list[Finding]:
-        """Return what a person should know of: a server that lately gave no answer."""
-        if self._trouble is None or self._clock.monotonic() - self._trouble[0] >= TROUBLE_SECONDS:
-            return []
-        what = self._trouble[1]
-        return [Finding(what.code, "warning", what.message, what.remedy, "FileMaker")]
+        """Return what a person should know of: a server that lately gave no answer, layouts that lack something."""
+        now, found = self._clock.monotonic(), list[Finding]()
+        if self._trouble is not None and now - self._trouble[0] < TROUBLE_SECONDS:
+            what = self._trouble[1]
+            found.append(Finding(what.code, "warning", what.message, what.remedy, NAME, link=PAGE))
+        if self.last_report is not None and now - self._checked_at < TROUBLE_SECONDS:
+            found += self.last_report.findings(PAGE)
+        return found
 
     async def _call(self, method: str, *path: str, **given: Any) -> dict[str, Any]:
         try:

@@ -115,6 +115,21 @@ def read_fields(response: Mapping[str, Any]) -> dict[str, str]:
     return {one["name"]: str(one.get("result", "")) for one in named}
 
 
+def read_layouts(response: Mapping[str, Any]) -> list[str]:
+    """Return the names of the layouts, those in folders too. Raises BadAnswer."""
+    given = response.get("layouts")
+    if not isinstance(given, list):
+        raise _nonsense("no layouts")
+    names, left = list[str](), list(reversed(given))
+    while left:
+        one = left.pop()
+        if isinstance(one, dict) and isinstance(inner := one.get("folderLayoutNames"), list):
+            left += reversed(inner)
+        elif isinstance(one, dict) and isinstance(name := one.get("name"), str):
+            names.append(name)
+    return names
+
+
 def _read_record(row: Any) -> FileMakerRecord:
     if not isinstance(row, dict) or not isinstance(row.get("fieldData"), dict):
         raise _nonsense("a record without fieldData")

@@ -41,14 +41,19 @@ class Connection:
     """The way to one database."""
 
     def __init__(self, settings: FileMakerSettings, clock: Clock, chance: Callable[[], float] = random.random) -> None:
-        for option in ("url", "database", "user", "password"):
-            if not getattr(settings, option):
-                raise NotConfigured(f"filemaker.{option}")
+        if (unset := settings.unset()) is not None:
+            raise NotConfigured(unset)
         self._settings = settings
         self._clock = clock
         self._chance = chance
         self._http = HttpClient(
-            NAME, settings.url, clock, setting="filemaker.url", secrets=settings.keys(), tls=self._trusted
+            NAME,
+            settings.url,
+            clock,
+            setting="filemaker.url",
+            secrets=settings.keys(),
+            tls=self._trusted,
+            certificate="filemaker.certificate",
         )
         self._limits = Limits(settings.timeout, silence=settings.timeout, size=ANSWER_MEBIBYTES * MEBIBYTE)
         self._turns = Keys([], clock, requests=settings.requests_per_minute, tokens=0, section="filemaker")

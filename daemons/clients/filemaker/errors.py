@@ -57,6 +57,16 @@ class AccountRefused(ServerRefuses):
     )
 
 
+class PrivilegeMissing(ServerRefuses):
+    """FileMaker does not let the account do that."""
+
+    code = "ERR_FILEMAKER_PRIVILEGE"
+    remedy = (
+        "Give the account's privilege set the extended privilege fmrest, and rights on the layout and its records, "
+        "in FileMaker under Manage > Security."
+    )
+
+
 class RecordInUse(Conflict):
     """Somebody has the record open in FileMaker."""
 
@@ -82,7 +92,10 @@ class DatabaseClosed(ServerAway):
     """FileMaker does not open the database."""
 
     code = "ERR_FILEMAKER_CLOSED"
-    remedy = "Open the file in the server's admin console, or correct filemaker.database."
+    remedy = (
+        "Open the file in the server's admin console, or correct filemaker.database; in the file, the account has to "
+        "have the extended privilege fmrest."
+    )
 
 
 class HostFull(ServerBusy):
@@ -116,6 +129,7 @@ class TokenRefused(DaemonError):
 
 
 _KINDS: Mapping[int, Callable[[str], DaemonError]] = {
+    9: PrivilegeMissing,
     RECORD_MISSING: RecordMissing,
     102: FieldMissing,
     104: ScriptMissing,

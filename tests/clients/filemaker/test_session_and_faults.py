@@ -218,7 +218,7 @@ async def test_a_check_says_which_fields_are_missing(clock: FakeClock) -> None:
         bench.server.table("Stills", STATUS)
         assert await report_of(bench) == (True, None)
         report = bench.client.last_report
-        assert report is not None and report.layouts[0].missing == ("Nowhere",)
+        assert report is not None and [one.name for one in report.layouts[0].missing] == ["Nowhere"]
         bench.server.table("Stills", "Something else")
         assert await report_of(bench) == (False, "ERR_FILEMAKER_FIELD_MISSING")
 
