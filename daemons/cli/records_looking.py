@@ -53,6 +53,11 @@ FIELDS: Columns = {
     "VALUE": lambda field: field["value"],
     "BY": lambda field: field["by"],
 }
+SUGGESTIONS: Columns = {
+    "SUGGESTED FOR": lambda one: one["field"],
+    "VALUE": lambda one: cell(one["value"][0] if isinstance(one["value"], list) else one["value"])[:200],
+    "ORIGIN": lambda one: one["origin"],
+}
 STORY: Columns = {
     "AT": lambda one: stamp(one["started_at"], "seconds"),
     "STEP": lambda one: one["step"] or None,
@@ -131,7 +136,7 @@ def list_records(
 
 @app.command("show")
 def show_record(context: typer.Context, record_id: Id) -> None:
-    """Show a record: where it stands, what is known of it and from whom, and every try of every step.
+    """Show a record: where it stands, what is known of it and from whom, what would fill its form, and every try.
 
     Example: daemondeck records show ST0001
     """
@@ -145,7 +150,7 @@ def show_record(context: typer.Context, record_id: Id) -> None:
         {"name": name, "value": cell(value)[:200], "by": (record["provenance"].get(name) or {}).get("by")}
         for name, value in record["fields"].items()
     ]
-    for rows, columns in ((fields, FIELDS), (record["story"], STORY)):
+    for rows, columns in ((fields, FIELDS), (record["suggestions"], SUGGESTIONS), (record["story"], STORY)):
         if rows:
             say("")
             show(options, rows, columns)

@@ -22,12 +22,11 @@ def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deck]:
         yield running
 
 
-def toy(deck: Deck, status: str | None = None) -> Item:
+def toy(deck: Deck, status: str | None = None, source: str = "") -> Item:
     """Have a toy at a status."""
     number = next(_numbers)
-    record = deck.call(
-        "POST", "/api/records", {"ladder": "toys", "source": f"/toys/{number}", "title": f"Toy {number}"}
-    )
+    new = {"ladder": "toys", "source": source or f"/toys/{number}", "title": f"Toy {number}"}
+    record = deck.call("POST", "/api/records", new)
     return move(deck, record, status) if status else record
 
 
@@ -158,6 +157,54 @@ def test_what_is_like_a_record_comes_after_its_page_and_stays(
         plain.get_by_role("link", name="Show what is like it").click()
         expect(plain.get_by_role("list", name="More like this")).to_contain_text("% alike")
         assert plain.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_suggestion_fills_its_field_and_what_was_typed_comes_back(page: Page, deck: Deck) -> None:
+    record = toy(deck, ASKING, source="/ice/harbour_bridge_1931.jpg")
+    open_live(page, deck, "/records?ladder=toys")
+    page.get_by_role("link", name=f"Answer {record['code']}").click()
+    panel = page.get_by_role("dialog")
+    title, keywords = panel.get_by_label("Title", exact=True), panel.get_by_label("Keywords", exact=True)
+    offer = panel.get_by_role("button", name="Harbour bridge 1931 from the file's name")
+
+    title.press_sequentially("A bri")
+    offer.click()
+    expect(title).to_have_value("Harbour bridge 1931")
+    expect(offer).to_have_attribute("aria-pressed", "true")
+    offer.click()
+    expect(title).to_have_value("A bri")
+    expect(offer).to_have_attribute("aria-pressed", "false")
+    keywords.press_sequentially("ice")
+    for word in ("harbour", "bridge"):
+        panel.get_by_role("list", name="Suggestions for Keywords").get_by_role("button", name=word).click()
+    expect(keywords).to_have_value("ice\nharbour\nbridge")
+    assert not violations(page)
+    assert deck.call("GET", f"/api/records/{record['id']}")["fields"] == {}
+
+    title.press("Enter")
+    expect(panel).to_be_hidden()
+    told = deck.call("GET", f"/api/records/{record['id']}")["fields"]
+    assert told == {"title": "A bri", "keywords": ["ice", "harbour", "bridge"]}
+
+
+def test_suggestions_are_chosen_without_scripts_on_a_phone(browser: Browser, deck: Deck) -> None:
+    record = toy(deck, ASKING, source="/snow/harbour_bridge_1931.jpg")
+    with opened(browser, java_script_enabled=False, viewport={"width": 390, "height": 844}) as context:
+        context.add_cookies([deck.session()])
+        page = context.new_page()
+        page.goto(deck.url(f"/records/{record['id']}/form"))
+        page.get_by_label("Year").fill("1931")
+        page.get_by_role("button", name="bridge from the file's name", exact=True).click()
+
+        expect(page.get_by_label("Keywords", exact=True)).to_have_value("bridge")
+        expect(page.get_by_label("Keywords", exact=True)).to_be_in_viewport()
+        expect(page.get_by_label("Year")).to_have_value("1931")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.get_by_label("Title", exact=True).fill("The bridge")
+        page.get_by_label("Title", exact=True).press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text(record["code"])
+    told = deck.call("GET", f"/api/records/{record['id']}")["fields"]
+    assert told == {"title": "The bridge", "year": 1931, "keywords": ["bridge"]}
 
 
 def test_everything_is_done_without_scripts_on_a_phone(browser: Browser, deck: Deck) -> None:

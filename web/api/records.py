@@ -1,10 +1,11 @@
 """Calls about records: stills, clips and frames, and how far each has climbed."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,7 +17,7 @@ from web.api import shapes
 from web.api.calls import Call
 from web.api.describe import Text
 from web.api.paging import ListQuery, cursor_of, place_of
-from web.api.record_fields import check_fields
+from web.api.record_fields import check_fields, form_of
 from web.assets import STATIC
 from web.context import service, viewer
 from web.encoding import JsonResponse, Listing
@@ -130,11 +131,20 @@ class TryShape(shapes.Shape):
     note: str | None
 
 
+class SuggestionShape(shapes.Shape):
+    """What would fill an empty field of the record's form, and where it comes from; of a list one word."""
+
+    field: str
+    value: Any
+    origin: str
+
+
 class RecordDetailShape(RecordShape):
-    """A record with its story, newest first, and what it waits for of what is below it."""
+    """A record with its story, newest first, what it waits for of what is below it, and what would fill its form."""
 
     story: list[TryShape]
     waits_for: WaitingShape | None
+    suggestions: list[SuggestionShape]
 
 
 class RecordPage(shapes.Shape):
@@ -186,6 +196,12 @@ async def record_of(request: Request) -> Record:
     return await keeper_of(request).get(request.path_params["id"])
 
 
+def form_for(request: Request, record: Record) -> type[BaseModel]:
+    """Return the form by which a person writes into the record as it stands now."""
+    ladder = keeper_of(request).ladders.get(record.ladder)
+    return form_of(ladder, awaits=ladder is not None and record.status == ladder.awaiting)
+
+
 async def find(request: Request, query: RecordQuery) -> Page:
     """Return the page of records that `query` asks for; its `next` is a cursor."""
     before = _number(place_of(query.cursor)) if query.cursor else None
@@ -200,10 +216,17 @@ async def list_records(request: Request, query: RecordQuery) -> Response:
 
 async def get_record(request: Request) -> Response:
     record = await record_of(request)
-    waits = (await keeper_of(request).waiting([record])).get(record.id)
-    story = [one.as_dict() for one in await keeper_of(request).story(record)]
-    waits_for = asdict(waits) if waits is not None else None
-    return JsonResponse({**shown(request, record, waits), "story": story, "waits_for": waits_for})
+    keeper = keeper_of(request)
+    waiting, story, suggested = await asyncio.gather(
+        keeper.waiting([record]), keeper.story(record), keeper.suggestions(record, form_for(request, record))
+    )
+    waits = waiting.get(record.id)
+    more = {
+        "story": [one.as_dict() for one in story],
+        "waits_for": asdict(waits) if waits is not None else None,
+        "suggestions": [one.as_dict() for one in suggested],
+    }
+    return JsonResponse({**shown(request, record, waits), **more})
 
 
 async def add_record(request: Request, body: NewRecordBody) -> Response:
@@ -259,7 +282,7 @@ CALLS = [
         "GET",
         "/api/records/{id}",
         get_record,
-        "One record, by id or code, with every try of every step.",
+        "One record, by id or code, with every try of every step and what would fill its form.",
         RecordDetailShape,
         command="daemondeck records show {id}",
     ),

@@ -65,6 +65,7 @@ CALLS = [
         list_similar_records,
         "Records whose words are like those of one, the most alike first, each with how much it is.",
         SimilarPage,
+        also={409: shapes.ProblemAnswer},
         command="daemondeck records similar {id}",
     )
 ]

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,11 +18,12 @@ from daemons.workflows.polling.keeper import (
     nothing_to_compare,
 )
 from web.api.record_changes import Move, act, write
-from web.api.record_fields import EMPTY, FieldsRefused, form_of
-from web.api.records import keeper_of, record_of, shown
+from web.api.record_fields import EMPTY, FieldsRefused
+from web.api.records import form_for, keeper_of, record_of, shown
 from web.context import templates, viewer
 from web.pages.forms import Form, back_to
 from web.pages.log_part import ShortLogQuery, log_shown
+from web.pages.record_offers import Offer, choosing, fill, offers_of
 from web.pages.records import drawn
 from web.parsing import parse_model, read_form, read_query
 from web.schema_forms import Field, fields_of, input_names, read_fields
@@ -67,15 +67,21 @@ async def _parent(keeper: RecordKeeper, record: Record) -> Record | None:
 
 async def show_form(request: Request) -> Response:
     record = await record_of(request)
-    schema = _form(request, record).model_json_schema()
-    return _form_page(request, record, fields_of(schema, record.fields))
+    schema = form_for(request, record).model_json_schema()
+    return await _form_page(request, record, fields_of(schema, record.fields))
 
 
 async def save(request: Request) -> Response:
-    """Take what was typed, and lead on; whatever is refused is shown beside all that was typed."""
+    """Take what was typed, and lead on; whatever is refused is shown beside all that was typed.
+
+    Where a suggestion was chosen, it is only put into its field.
+    """
     record = await record_of(request)
-    schema = _form(request, record).model_json_schema()
-    posted = await read_form(request, names=[*input_names(schema), "revision", "next"])
+    schema = form_for(request, record).model_json_schema()
+    inputs = input_names(schema)
+    posted = await read_form(request, names=[*inputs, *map(choosing, inputs), "revision", "next"])
+    if any(choosing(name) in posted for name in inputs):
+        return await _with_chosen(request, record, schema, posted)
     read = read_fields(schema, posted)
     problem: DaemonError | None = None
     errors, revision = read.errors, posted.get("revision", "")
@@ -93,7 +99,20 @@ async def save(request: Request) -> Response:
     fields = fields_of(schema, posted=posted, errors=errors)
     changed = _changed(schema, now, read.value) if isinstance(problem, StaleRecord) else []
     status = 409 if isinstance(problem, Conflict) else 422
-    return _form_page(request, now, fields, problem=problem, changed=changed, status=status)
+    return await _form_page(request, now, fields, problem=problem, changed=changed, status=status)
+
+
+async def _with_chosen(
+    request: Request, record: Record, schema: Mapping[str, Any], posted: Mapping[str, str]
+) -> Response:
+    fields, formers = list[Field](), dict[str, Offer]()
+    for field in fields_of(schema, posted=posted):
+        chosen = posted.get(choosing(field.input_name))
+        filled, former = (field, None) if chosen is None else fill(field, chosen)
+        fields.append(filled)
+        if former is not None:
+            formers[field.name] = former
+    return await _form_page(request, record, fields, formers=formers, revision=posted.get("revision"))
 
 
 async def move(request: Request) -> Response:
@@ -114,11 +133,6 @@ def _acting(name: str) -> Callable[[Request], Awaitable[Response]]:
 
 def _ladder(request: Request, record: Record) -> Ladder | None:
     return keeper_of(request).ladders.get(record.ladder)
-
-
-def _form(request: Request, record: Record) -> type[BaseModel]:
-    ladder = _ladder(request, record)
-    return form_of(ladder, awaits=ladder is not None and record.status == ladder.awaiting)
 
 
 async def _way_on(request: Request, record: Record) -> str:
@@ -144,7 +158,7 @@ def _changed(schema: Mapping[str, Any], record: Record, typed: Mapping[str, Any]
     ]
 
 
-def _form_page(
+async def _form_page(
     request: Request,
     record: Record,
     fields: list[Field],
@@ -152,8 +166,13 @@ def _form_page(
     problem: DaemonError | None = None,
     changed: list[tuple[str, Any]] | None = None,
     status: int = 200,
+    formers: Mapping[str, Offer] | None = None,
+    revision: str | None = None,
 ) -> Response:
     ladder = _ladder(request, record)
+    offers = offers_of(await keeper_of(request).suggestions(record, form_for(request, record)))
+    for name, former in (formers or {}).items():
+        offers.setdefault(name, []).insert(0, former)
     asked = {field.name for field in fields}
     return templates(request).page(
         "pages/record_form.html",
@@ -164,6 +183,9 @@ def _form_page(
         step=ladder.next_step(record) if ladder is not None else None,
         known={name: value for name, value in record.fields.items() if name not in asked and name != "thumbnail"},
         fields=fields,
+        offers=offers,
+        # What was begun on an older record stays so: saving has to tell of what changed since.
+        revision=revision if revision and revision.isdecimal() else record.revision,
         problem=problem,
         changed=changed or [],
     )

@@ -37,6 +37,33 @@
     inner.querySelector("[aria-invalid], input:not([type=hidden]), textarea")?.focus();
   }
 
+  // A suggestion is put into its field, and taken out again when it is chosen once more; what had been typed comes back then.
+  const typed = new WeakMap();  // by field, what stood there before a suggestion did
+  const lines = (text) => text.split("\n").filter((line) => line.trim());
+  const inputOf = (button) => button.form.elements[button.name.slice(4)];
+  const adds = (button) => Boolean(button.closest("[data-adds]"));  // to a list, a line
+
+  function isChosen(button) {
+    const input = inputOf(button);
+    return adds(button) ? lines(button.value).every((line) => lines(input.value).includes(line)) : input.value === button.value;
+  }
+
+  function mark(form) {
+    for (const button of form.querySelectorAll(".offers button")) button.ariaPressed = isChosen(button);
+  }
+
+  function choose(button) {
+    const input = inputOf(button), chosen = isChosen(button), mine = lines(button.value);
+    const offers = [...button.closest(".offers").querySelectorAll("button")];
+    if (adds(button)) input.value = [...lines(input.value).filter((line) => !mine.includes(line)), ...chosen ? [] : mine].join("\n");
+    else if (chosen) input.value = typed.get(input) ?? "";
+    else {
+      if (!offers.some((one) => one.value === input.value)) typed.set(input, input.value);
+      input.value = button.value;
+    }
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
   // The pictures of what is like it come after the page; when the page is read again, they are put back.
   async function bringLikes() {
     const part = document.querySelector("[data-likes]"), path = part?.dataset.likes;
@@ -49,7 +76,14 @@
 
   document.addEventListener("input", ({ target }) => {
     const form = target.closest("form[data-lock]");
+    if (form) mark(form);
     if (form && (held !== form || Date.now() - since > RENEW)) hold(form);
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("form[data-lock] .offers button");
+    if (!button) return;
+    event.preventDefault();
+    choose(button);
   });
   document.addEventListener("keydown", (event) => {
     const form = event.target.closest?.("form[data-lock]");

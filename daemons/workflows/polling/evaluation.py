@@ -30,9 +30,9 @@ _NAMED = ("creator", "place", "credit")
 _MACHINE_MADE = re.compile(
     r"(img|dscn?|dscf|pict|p|image|photo|scan|screenshot|mvi|pxl|sam)?[-_ ()\d.]*(\.\w{2,5})?", re.I
 )
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _YEAR = re.compile(r"\b(1[5-9]\d\d|20\d\d)(s|er)?\b")
-_DAY = re.compile(
+DAY = re.compile(
     r"\b\d{4}-\d{2}-\d{2}|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b|\b\d{1,2}\.? (?:jan|feb|mar|mär|apr|ma[iy]|jun|jul|aug|sep|"
     r"o[ck]t|nov|de[cz])\w* \d{4}\b|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w* \d{1,2}, \d{4}\b",
     re.I,
@@ -70,12 +70,22 @@ class Evaluation:
         return f"{self.points:g} of {FULL:g} points, grade {self.grade}. " + " ".join(self.sentences)
 
 
+def is_machine_made(name: str) -> bool:
+    """Whether a name is what a camera or a scanner counts by, such as IMG_1234.jpg."""
+    return _MACHINE_MADE.fullmatch(name) is not None
+
+
+def has_boilerplate(text: str) -> bool:
+    """Whether `text` holds a phrase of stock photo sites."""
+    return _PHRASES.search(text) is not None
+
+
 def evaluate(record: Record) -> Evaluation:
     """Return how much is known of `record`; what a describer made up of the image alone does not count."""
     said = "\n".join(_texts(record))
     # What a stock photo site calls everything must not count for it.
     text = _PHRASES.sub(" ", said)
-    words = [word.casefold() for word in _WORD.findall(text)]
+    words = [word.casefold() for word in WORD.findall(text)]
     rated = (
         _text(len(text.strip())),
         _keywords(record.fields, words),
@@ -105,7 +115,7 @@ def _texts(record: Record) -> list[str]:
         value = record.fields.get(name)
         if name == "description" and record.provenance.get(name, {}).get("by") == "describe":
             continue
-        if isinstance(value, str) and not (name == "title" and _MACHINE_MADE.fullmatch(value)):
+        if isinstance(value, str) and not (name == "title" and is_machine_made(value)):
             said.append(value[:CHARACTERS_READ].strip())
     return [text for text in dict.fromkeys(said) if text]
 
@@ -157,7 +167,7 @@ def _names(fields: Mapping[str, Any], text: str) -> Rated:
 def _dates(fields: Mapping[str, Any], text: str) -> Rated:
     taken = fields.get("taken_at")
     text = f"{taken if isinstance(taken, str) else ''}\n{text}"
-    if day := _DAY.search(text):
+    if day := DAY.search(text):
         return "dates", 6.0, f"A date: {day[0]} (+6).", None
     year, about = _YEAR.search(text), _ABOUT.search(text)
     if year:

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pydantic import BaseModel
+
 from daemons.database.transaction import Transaction
 from daemons.errors import UnknownName
 from daemons.events import Event, ItemChanged
@@ -23,6 +25,7 @@ from daemons.workflows.polling.keeper.figures import StepFigures, figures
 from daemons.workflows.polling.keeper.likeness import Like, NothingToCompare, SimilarRecords, nothing_to_compare
 from daemons.workflows.polling.keeper.lists import LIMIT_MOST, STATES, Column, RecordFilter
 from daemons.workflows.polling.keeper.moving import LOCK_SECONDS, NotThere, RecordLocked, StatusNotOnLadder
+from daemons.workflows.polling.keeper.neighbours import neighbours
 from daemons.workflows.polling.keeper.news import News, last_try, standing, tries_after
 from daemons.workflows.polling.keeper.rows import TOPIC, StaleRecord, UnknownRecord
 from daemons.workflows.polling.keeper.settling import Settled, release, settle
@@ -31,6 +34,7 @@ from daemons.workflows.polling.keeper.waiting import Stuck, Waiting, waiting
 from daemons.workflows.polling.ladder import Ladder
 from daemons.workflows.polling.ladders import LADDERS
 from daemons.workflows.polling.records import NewRecord, Reason, Record, Try
+from daemons.workflows.polling.suggestions import OWN_FIELDS, Origin, Suggestion, empty_fields, suggestions_of
 
 __all__ = [
     "LIMIT_MOST",
@@ -45,6 +49,7 @@ __all__ = [
     "NoSmallCopy",
     "NotThere",
     "NothingToCompare",
+    "Origin",
     "Reason",
     "Record",
     "RecordFilter",
@@ -55,6 +60,7 @@ __all__ = [
     "StatusNotOnLadder",
     "StepFigures",
     "Stuck",
+    "Suggestion",
     "Try",
     "UnknownRecord",
     "Waiting",
@@ -193,6 +199,11 @@ class RecordKeeper:
     async def story(self, record: Record) -> Sequence[Try]:
         """Return the newest tries and moves of a record, newest first."""
         return await lists.story(self._database, record.number)
+
+    async def suggestions(self, record: Record, form: type[BaseModel]) -> Sequence[Suggestion]:
+        """Return what would fill the empty fields of `form`, from the record itself and those beside it."""
+        shared = [name for name in empty_fields(record, form) if name not in OWN_FIELDS]
+        return suggestions_of(record, form, await neighbours(self._database, record, shared))
 
     async def figures(self, ladder: str, hours: float = 24) -> Sequence[StepFigures]:
         """Return how each step of a ladder went of late. Raises UnknownName."""
