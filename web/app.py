@@ -38,6 +38,7 @@ from web.api import (
     options,
     pictures,
     record_changes,
+    record_import,
     records,
     reported,
     schedules,
@@ -68,6 +69,7 @@ from web.pages import jobs as job_list_pages
 from web.pages import notifications as notification_pages
 from web.pages import operations as operation_pages
 from web.pages import record as record_page
+from web.pages import record_import as record_import_page
 from web.pages import records as record_pages
 from web.pages import schedules as schedule_pages
 from web.pages import similar_records as similar_record_pages
@@ -107,6 +109,7 @@ CALLS = [
     *describe_import.CALLS,
     *description_changes.CALLS,
     *record_changes.CALLS,
+    *record_import.CALLS,
     *records.CALLS,
     *similar_records.CALLS,
     *ladders.CALLS,
@@ -141,6 +144,7 @@ PAGES: list[BaseRoute] = [
     *gallery_pages.ROUTES,
     *description_page.ROUTES,
     *record_pages.ROUTES,
+    *record_import_page.ROUTES,
     *record_page.ROUTES,
     *similar_record_pages.ROUTES,
     *inbox_pages.ROUTES,

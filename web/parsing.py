@@ -82,7 +82,7 @@ def read_query(connection: HTTPConnection, model: type[Q], *, from_form: bool = 
 
 async def read_body(request: Request, model: type[B]) -> B:
     """Return the JSON body as `model`; no body at all is an empty object. Raises WrongType or Invalid."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = kind_of_body(request)
     body = await request.body()
     if kind and kind != "application/json":
         raise WrongType(f"The body has to be JSON, not {kind[:100]}.")
@@ -94,6 +94,20 @@ async def read_body(request: Request, model: type[B]) -> B:
     if not isinstance(value, dict):
         raise Invalid("The body has to be a JSON object.", code="ERR_INVALID_JSON")
     return parse_model(model, value, "field")
+
+
+def kind_of_body(request: Request) -> str:
+    """Return what the body is said to be, as text/csv; empty where that is not said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def check_kind(request: Request, kinds: Iterable[str]) -> None:
+    """Raise WrongType unless the body is a file of one of these kinds."""
+    if (kind := kind_of_body(request)) not in kinds:
+        told = ", ".join(kinds)
+        raise WrongType(
+            f"The body is {kind[:100] or 'of no kind that is named'}.", remedy=f"Send it with Content-Type: {told}."
+        )
 
 
 async def read_form(request: Request, *, names: Iterable[str]) -> dict[str, str]:

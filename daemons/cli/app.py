@@ -28,6 +28,7 @@ from daemons.cli import (
     processes,
     progress,
     records_changing,
+    records_import,
     reported,
     running,
     schedules,
@@ -86,6 +87,7 @@ jobs.app.command("new")(new_job.new_job)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=LOOK)
 app.add_typer(inbox.app, name="inbox", rich_help_panel=LOOK)
 app.add_typer(descriptions.app, name="descriptions", rich_help_panel=LOOK)
+records_changing.app.command("import")(records_import.import_records)
 app.add_typer(records_changing.app, name="records", rich_help_panel=LOOK)
 app.add_typer(vision.app, name="vision", rich_help_panel=LOOK)
 app.add_typer(filemaker.app, name="filemaker", rich_help_panel=LOOK)

@@ -75,6 +75,10 @@ class Deck:
         """Return the answer to POST; asked again with the same `key`, the deck does it once."""
         return self._call("POST", path, json=body or {}, headers={"Idempotency-Key": key} if key else {})
 
+    def send(self, path: str, content: bytes, kind: str, **parameters: object) -> Any:
+        """Return the answer to POST of a file of that kind, such as text/csv."""
+        return self._call("POST", path, content=content, headers={"Content-Type": kind}, params=_given(parameters))
+
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         """Return the answer to PATCH."""
         return self._call("PATCH", path, json=body)

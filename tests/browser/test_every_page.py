@@ -50,6 +50,7 @@ VARIANTS = {
     "/records": ["?ladder=toys", "?ladder=toys&complete=true", "?ladder=stills"],
     "/records/table": ["?ladder=toys&code=ERR_NONE"],
     "/records/figures": ["?ladder=toys"],
+    "/records/import": ["?ladder=toys"],
     "/welcome": ["?step=2", "?step=3"],
     "/signin": ["?code=abc"],
 }

@@ -224,3 +224,21 @@ def test_everything_is_done_without_scripts_on_a_phone(browser: Browser, deck: D
         page.get_by_role("button", name="Force resume", exact=True).click()
         expect(page.get_by_text("1 done.")).to_be_visible()
     assert deck.call("GET", f"/api/records/{record['id']}")["fields"] == {"year": 1907}
+
+
+@pytest.mark.parametrize("scripts", [False, True])
+def test_a_file_is_looked_through_and_imported(browser: Browser, deck: Deck, scripts: bool) -> None:
+    file = f"source,year\n/imported/{scripts}.jpg,1907\n/imported/other.jpg,soon\n".encode()
+    with opened(browser, java_script_enabled=scripts, viewport={"width": 390, "height": 844}) as context:
+        context.add_cookies([deck.session()])
+        page = context.new_page()
+        page.goto(deck.url("/records?ladder=toys"))
+        page.get_by_role("link", name="Import…").click()
+        for button, said in (("Look first", "1 would be added"), ("Import", "1 added"), ("Import", "1 known already")):
+            page.get_by_label("File", exact=True).set_input_files(
+                {"name": "toys.csv", "mimeType": "text/csv", "buffer": file}
+            )
+            page.get_by_role("button", name=button, exact=True).click()
+            expect(page.get_by_role("status")).to_contain_text(said)
+            expect(page.get_by_role("status")).to_contain_text("Line 3 ERR_INVALID_FIELDS")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from daemons.access import Role
 from web.actions import action_of
 from web.context import ACTION, require, tell_target
-from web.parsing import Body, NoBody, NoQuery, Query, read_body, read_query
+from web.parsing import Body, NoBody, NoQuery, Query, check_kind, read_body, read_query
 from web.security import SAFE_METHODS
 
 Handler = Callable[..., Awaitable[Response]]
@@ -37,6 +37,8 @@ class Call:
     """What it answers under another status, which is no refusal."""
     files: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     """The kinds of file it answers with, and the schema of each, where that is no model."""
+    takes: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """The kinds of file it takes as its body, which the handler reads, and the schema of each."""
     headers: Sequence[dict[str, Any]] = ()
     """Request headers it heeds, as the schema describes parameters."""
     command: str | None = None
@@ -54,8 +56,8 @@ class Call:
 
     @property
     def body(self) -> type[Body] | None:
-        """The model of the body; None for safe methods, which have none."""
-        return None if self.method in SAFE_METHODS else self._taken(Body, NoBody)
+        """The model of the body; None for safe methods, which have none, and where it is a file."""
+        return None if self.method in SAFE_METHODS or self.takes else self._taken(Body, NoBody)
 
     def _taken(self, kind: type[Any], otherwise: type[Any]) -> type[Any]:
         hints = get_type_hints(self.handler)
@@ -71,6 +73,8 @@ class Call:
             require(request, self.role)
             # Read also where nothing is taken: an unknown name is refused everywhere.
             asked: dict[type[BaseModel], BaseModel] = {query: read_query(request, query)}
+            if self.takes:
+                check_kind(request, self.takes)
             if body is not None:
                 asked[body] = taken = await read_body(request, body)
                 if isinstance(name := getattr(taken, "name", None), str):

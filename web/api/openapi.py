@@ -26,7 +26,7 @@ _REFUSALS = {
     "409": "Refused in the present state.",
     "408": "The body did not arrive in time.",
     "413": "The body is larger than 1 MiB.",
-    "415": "The body is not JSON.",
+    "415": "The body is of another kind than the call takes, most of them JSON.",
     "421": "The deck is not known under that host name.",
     "422": "A name or value is wrong; the message names it.",
     "429": "Too many tries; see Retry-After.",
@@ -92,6 +92,9 @@ def _operation(call: Call, names: dict[type[BaseModel], str]) -> dict[str, Any]:
     if call.body is not None and call.body is not NoBody:
         required = any(field.is_required() for field in call.body.model_fields.values())
         operation["requestBody"] = {"required": required, "content": _content({"$ref": names[call.body]})}
+    if call.takes:
+        content = {kind: {"schema": schema} for kind, schema in call.takes.items()}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -139,7 +142,7 @@ def _other_answers(call: Call, names: dict[type[BaseModel], str]) -> dict[str, A
 
 
 def _refusals(call: Call) -> dict[str, Any]:
-    codes = [code for code in _REFUSALS if call.body is not None or code not in _WITH_BODY]
+    codes = [code for code in _REFUSALS if call.body is not None or call.takes or code not in _WITH_BODY]
     return {code: {"$ref": f"#/components/responses/{code}"} for code in codes}
 
 

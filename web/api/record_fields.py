@@ -41,11 +41,16 @@ def form_of(ladder: Ladder | None, *, awaits: bool) -> type[BaseModel]:
     return ladder.form if awaits and ladder is not None and ladder.form is not None else PersonFields
 
 
-def check_fields(ladder: Ladder | None, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `given` as it is stored. Raises UnknownName for what is not a person's to write, FieldsRefused."""
+def fields_of_forms(ladder: Ladder | None) -> dict[str, type[BaseModel]]:
+    """Return what people may write by name, each with the form that knows it best."""
     own = ladder.form if ladder is not None else None
     forms: list[type[BaseModel]] = [PersonFields, own] if own is not None else [PersonFields]
-    of_form = {name: form for form in forms for name in form.model_fields}
+    return {name: form for form in forms for name in form.model_fields}
+
+
+def check_fields(ladder: Ladder | None, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `given` as it is stored. Raises UnknownName for what is not a person's to write, FieldsRefused."""
+    of_form = fields_of_forms(ladder)
     if unknown := sorted(given.keys() - of_form.keys()):
         remedy = f"A person may write: {', '.join(of_form)}."
         raise UnknownName(f"{unknown[0][:100]}: there is no such field for people.", remedy=remedy)

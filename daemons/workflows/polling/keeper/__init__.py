@@ -16,17 +16,20 @@ from daemons.errors import UnknownName
 from daemons.events import Event, ItemChanged
 from daemons.values import Page
 from daemons.workflow import KeeperTools
-from daemons.workflows.polling.keeper import lists, moving, remotes
+from daemons.workflows.polling.keeper import importing, lists, moving, remotes
 from daemons.workflows.polling.keeper.adding import add
 from daemons.workflows.polling.keeper.awaiting import Awaiting
+from daemons.workflows.polling.keeper.brought import Brought, brought_of
 from daemons.workflows.polling.keeper.claiming import claim, due_of, has_open, next_due, take_back
 from daemons.workflows.polling.keeper.families import wake
 from daemons.workflows.polling.keeper.figures import StepFigures, figures
+from daemons.workflows.polling.keeper.importing import ADDED_AT_ONCE, Imported
 from daemons.workflows.polling.keeper.likeness import Like, NothingToCompare, SimilarRecords, nothing_to_compare
 from daemons.workflows.polling.keeper.lists import LIMIT_MOST, STATES, Column, RecordFilter
 from daemons.workflows.polling.keeper.moving import LOCK_SECONDS, NotThere, RecordLocked, StatusNotOnLadder
 from daemons.workflows.polling.keeper.neighbours import neighbours
 from daemons.workflows.polling.keeper.news import News, last_try, standing, tries_after
+from daemons.workflows.polling.keeper.row_files import OWN_COLUMNS, Kind, Refused, Row, kind_of, read_rows
 from daemons.workflows.polling.keeper.rows import TOPIC, StaleRecord, UnknownRecord
 from daemons.workflows.polling.keeper.settling import Settled, release, settle
 from daemons.workflows.polling.keeper.small_copies import NoSmallCopy, SmallCopies
@@ -39,9 +42,13 @@ from daemons.workflows.polling.suggestions import OWN_FIELDS, Origin, Suggestion
 __all__ = [
     "LIMIT_MOST",
     "LOCK_SECONDS",
+    "OWN_COLUMNS",
     "STATES",
     "TOPIC",
+    "Brought",
     "Column",
+    "Imported",
+    "Kind",
     "Ladder",
     "Like",
     "NewRecord",
@@ -55,6 +62,8 @@ __all__ = [
     "RecordFilter",
     "RecordKeeper",
     "RecordLocked",
+    "Refused",
+    "Row",
     "Settled",
     "StaleRecord",
     "StatusNotOnLadder",
@@ -64,10 +73,11 @@ __all__ = [
     "Try",
     "UnknownRecord",
     "Waiting",
+    "brought_of",
+    "kind_of",
     "nothing_to_compare",
+    "read_rows",
 ]
-
-ADDED_AT_ONCE = 200
 
 
 class RecordKeeper:
@@ -127,6 +137,10 @@ class RecordKeeper:
             unit = partial(add, ladders=self.ladders, new=new[at : at + ADDED_AT_ONCE], by=by)
             made += await self._database.write(unit)
         return made
+
+    async def bring_in(self, brought: Sequence[Brought], *, by: str, dry_run: bool = False) -> Imported:
+        """Add what a file brings and is not known yet; each was made by `brought_of`."""
+        return await importing.bring_in(self._database, self.ladders, brought, by=by, dry_run=dry_run)
 
     async def edit(self, record_id: str, fields: Mapping[str, Any], *, who: str, revision: int | None = None) -> Record:
         """Store what a person wrote, see `moving.edit`."""

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, insert, select
+from sqlalchemy import Table, bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from daemons.database.transaction import Transaction
@@ -21,6 +21,8 @@ from daemons.workflows.polling.tables import RecordCounterTable
 TITLE_CHARACTERS = 255
 FIELDS_BYTES = 1024 * 1024
 """Of what one record knows, as JSON."""
+NUMBER_DIGITS = 9
+"""Of a code that others gave: a longer one is not counted on from."""
 
 _COUNTERS = cast(Table, RecordCounterTable.__table__)
 _known = select(*COLUMNS, RECORDS.c.digest).where(RECORDS.c.digest.in_(bindparam("b_digests", expanding=True)))
@@ -66,11 +68,7 @@ def _records_of(tx: Transaction, digests: Sequence[str]) -> dict[str, Record]:
 def _row(
     tx: Transaction, ladder: Ladder, new: NewRecord, digest: str, by: str, parent_id: str | None
 ) -> dict[str, Any]:
-    if not new.source:
-        raise Invalid("A record needs a source.", code="ERR_NO_SOURCE")
-    if new.status not in ladder.statuses:
-        raise Invalid(f"{clean(new.status, 100)} is no status of {ladder.name}.", code="ERR_UNKNOWN_STATUS")
-    fields = checked_fields(new.fields)
+    fields = check(ladder, new)
     return {
         "id": new_id(),
         "ladder": ladder.name,
@@ -90,6 +88,15 @@ def _row(
     }
 
 
+def check(ladder: Ladder, new: NewRecord) -> dict[str, JsonValue]:
+    """Return its fields as they are stored. Raises Invalid for what no record can be made of."""
+    if not new.source:
+        raise Invalid("A record needs a source.", code="ERR_NO_SOURCE")
+    if new.status not in ladder.statuses:
+        raise Invalid(f"{clean(new.status, 100)} is no status of {ladder.name}.", code="ERR_UNKNOWN_STATUS")
+    return checked_fields(new.fields)
+
+
 def _give_codes(tx: Transaction, ladders: Mapping[str, Ladder], rows: Sequence[dict[str, Any]]) -> None:
     """Give those without a code their ladder's next ones, in their order."""
     without = [row for row in rows if not row["code"]]
@@ -97,6 +104,21 @@ def _give_codes(tx: Transaction, ladders: Mapping[str, Ladder], rows: Sequence[d
         mine = [row for row in without if row["ladder"] == name]
         for number, row in enumerate(mine, _counted(tx, name, len(mine)) - len(mine) + 1):
             row["code"] = f"{ladders[name].prefix}{number:04}"
+
+
+def number_of(ladder: Ladder, code: str) -> int:
+    """Return the number in a code that is like the ladder's own, 0 for any other."""
+    number = code.removeprefix(ladder.prefix) if code.startswith(ladder.prefix) else ""
+    return int(number) if number.isdecimal() and len(number) <= NUMBER_DIGITS else 0
+
+
+def go_on_after(tx: Transaction, ladder: str, number: int) -> None:
+    """Have the ladder's next codes come after `number`, if they did not anyway."""
+    make = sqlite.insert if tx.is_sqlite else postgresql.insert
+    greater = func.max if tx.is_sqlite else func.greatest
+    put = make(_COUNTERS).values(ladder=ladder, last=number)
+    last = greater(_COUNTERS.c.last, number)
+    tx.execute(put.on_conflict_do_update(index_elements=[_COUNTERS.c.ladder], set_={"last": last}))
 
 
 def checked_fields(fields: Any) -> dict[str, JsonValue]:

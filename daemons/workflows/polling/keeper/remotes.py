@@ -9,20 +9,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from daemons.database.transaction import Transaction
 from daemons.errors import ErrorInfo, Invalid
 from daemons.events import ItemChanged
 from daemons.text import clean
 from daemons.values import JsonValue
-from daemons.workflows.polling.keeper.adding import add
+from daemons.workflows.polling.keeper.adding import add, go_on_after, number_of
 from daemons.workflows.polling.keeper.families import has_to_wait, heed
 from daemons.workflows.polling.keeper.moving import RecordLocked, edit, move
 from daemons.workflows.polling.keeper.rows import COLUMNS, RECORDS, TOPIC, record_of
 from daemons.workflows.polling.ladder import Ladder
 from daemons.workflows.polling.records import NewRecord, Record, Try
-from daemons.workflows.polling.tables import RecordCounterTable, RecordStepTable
+from daemons.workflows.polling.tables import RecordStepTable
 
 CODE_CHARACTERS = 32
 TAKEN_AT_ONCE = 50
@@ -32,7 +31,6 @@ Spell = Callable[[str, JsonValue], str]
 
 _R = RECORDS.c
 _S = cast(Table, RecordStepTable.__table__).c
-_C = cast(Table, RecordCounterTable.__table__)
 _REMOTE = [_R.remote_id, _R.remote_revision, _R.remote_seen, _R.remote_synced]
 _TRY = [_S.step, _S.attempt, _S.outcome, _S.old, _S.new, _S.started_at, _S.seconds, _S.by, _S.error, _S.note]
 _known = (
@@ -278,13 +276,8 @@ def _free_codes(tx: Transaction, ladder: Ladder, seen: Sequence[Seen]) -> dict[s
         if code and code not in taken:
             taken.add(code)
             free[remote_id] = code
-    numbers = [code.removeprefix(ladder.prefix) for code in free.values() if code.startswith(ladder.prefix)]
-    if highest := max((int(number) for number in numbers if number.isdecimal() and len(number) < 10), default=0):
-        make = sqlite.insert if tx.is_sqlite else postgresql.insert
-        greater = func.max if tx.is_sqlite else func.greatest
-        put = make(_C).values(ladder=ladder.name, last=highest)
-        last = greater(_C.c.last, highest)
-        tx.execute(put.on_conflict_do_update(index_elements=[_C.c.ladder], set_={"last": last}))
+    if highest := max((number_of(ladder, code) for code in free.values()), default=0):
+        go_on_after(tx, ladder.name, highest)
     return free
 
 
