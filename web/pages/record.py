@@ -26,6 +26,7 @@ from web.pages.log_part import ShortLogQuery, log_shown
 from web.pages.record_offers import Offer, choosing, fill, offers_of
 from web.pages.records import drawn
 from web.parsing import parse_model, read_form, read_query
+from web.record_facts import facts_of
 from web.schema_forms import Field, fields_of, input_names, read_fields
 from web.words import _
 
@@ -45,6 +46,7 @@ async def show_record(request: Request) -> Response:
         viewer=viewer(request),
         record=shown(request, record, waits),
         waits=waits,
+        facts=facts_of(record.fields, record.provenance),
         ladder=ladder,
         story=[one.as_dict() for one in await keeper.story(record)],
         titles={one.name: one.title for one in ladder.steps} if ladder is not None else {},
@@ -181,7 +183,7 @@ async def _form_page(
         record=shown(request, record, None),
         ladder=ladder,
         step=ladder.next_step(record) if ladder is not None else None,
-        known={name: value for name, value in record.fields.items() if name not in asked and name != "thumbnail"},
+        facts=facts_of(record.fields, record.provenance, without=asked),
         fields=fields,
         offers=offers,
         # What was begun on an older record stays so: saving has to tell of what changed since.
