@@ -1,7 +1,7 @@
 """What people may write into a record: the form of its ladder, and a few things that every ladder knows."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -12,16 +12,19 @@ EMPTY: tuple[object, ...] = (None, "", [])
 """What removes a field."""
 
 
+Line = Annotated[str | None, Field(json_schema_extra={"lines": 1})]
+
+
 class PersonFields(BaseModel):
     """What a person knows better than the file."""
 
-    title: str | None = Field(None, max_length=255, description="A few words.")
+    title: Line = Field(None, max_length=255, description="A few words.")
     caption: str | None = Field(None, max_length=10_000, description="Who and what is seen, where and when.")
     keywords: list[str] = Field([], max_length=200)
-    creator: str | None = Field(None, max_length=255, description="Who made it.")
-    place: str | None = Field(None, max_length=255)
+    creator: Line = Field(None, max_length=255, description="Who made it.")
+    place: Line = Field(None, max_length=255)
     taken_at: str | None = Field(None, max_length=40, description="As 2021-05-03 or 2021-05-03T14:03:22.")
-    url: str | None = Field(None, max_length=2048, description="A page of the web that tells of it.")
+    url: Line = Field(None, max_length=2048, description="A page of the web that tells of it.")
     description: str | None = Field(None, max_length=20_000, description="Of what it shows, in place of a model's.")
     notes: str | None = Field(None, max_length=10_000, description="For those who work with it.")
 
