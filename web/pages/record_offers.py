@@ -11,6 +11,7 @@ from web.words import N_, _, ngettext
 
 ORIGINS: Mapping[Origin, str] = {
     Origin.TITLE: N_("from the title"),
+    Origin.HEADLINE: N_("from the headline"),
     Origin.CAPTION: N_("from the caption"),
     Origin.DESCRIPTION: N_("from the description"),
     Origin.NOTES: N_("from the notes"),

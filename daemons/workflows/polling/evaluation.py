@@ -25,7 +25,7 @@ ENOUGH_CHARACTERS = 150
 CHARACTERS_READ = 20_000
 """Of each text: a page of the web may be a book."""
 
-_TEXTS = ("title", "caption", "description", "notes", "url_title", "url_text", "transcript")
+_TEXTS = ("title", "headline", "caption", "description", "notes", "url_title", "url_text", "transcript")
 _NAMED = ("creator", "place", "credit")
 _MACHINE_MADE = re.compile(
     r"(img|dscn?|dscf|pict|p|image|photo|scan|screenshot|mvi|pxl|sam)?[-_ ()\d.]*(\.\w{2,5})?", re.I

@@ -33,6 +33,7 @@ class Origin(StrEnum):
     """Where a suggestion comes from, as people are told."""
 
     TITLE = "from the title"
+    HEADLINE = "from the headline"
     CAPTION = "from the caption"
     DESCRIPTION = "from the description"
     NOTES = "from the notes"
@@ -131,6 +132,7 @@ def _titles(record: Record) -> Found:
     yield from _useful(
         iter(
             (
+                (_said(record, "headline"), Origin.HEADLINE),
                 (_said(record, "url_title"), Origin.PAGE_TITLE),
                 (headline(_said(record, "caption", READ_CHARACTERS, keep_newlines=True)), Origin.CAPTION),
                 (readable(_file_name(record)), Origin.FILE_NAME),
@@ -148,6 +150,7 @@ def _captions(record: Record) -> Found:
                 (_said(record, "description", CAPTION_CHARACTERS, keep_newlines=True), Origin.DESCRIPTION),
                 (beginning(page, BEGINNING_CHARACTERS), Origin.PAGE),
                 (beginning(speech, BEGINNING_CHARACTERS), Origin.SPEECH),
+                (_said(record, "headline"), Origin.HEADLINE),
                 (_said(record, "title"), Origin.TITLE),
             )
         )
@@ -160,6 +163,7 @@ def _descriptions(record: Record) -> Found:
 
 _TOLD = (
     ("title", Origin.TITLE),
+    ("headline", Origin.HEADLINE),
     ("caption", Origin.CAPTION),
     ("notes", Origin.NOTES),
     ("description", Origin.DESCRIPTION),

@@ -45,7 +45,7 @@ def date_in(text: str) -> str | None:
 
 def name_in(notice: str) -> str:
     """Return whose a copyright notice says something is."""
-    return " ".join(_NO_NAME.sub(" ", notice).split()).strip(" ,.;:-–/")
+    return " ".join(_NO_NAME.sub(" ", notice).split()).strip(" ,.;:?-–/")
 
 
 def keywords_in(text: str) -> Iterator[str]:

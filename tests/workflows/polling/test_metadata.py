@@ -92,6 +92,22 @@ async def test_all_standards_together_make_one_set_of_fields(ctx: Context, tmp_p
     assert outcome.note is None
 
 
+def test_a_headline_is_kept_beside_a_title_and_else_is_the_title(tmp_path: Path) -> None:
+    def pictured(name: str, attributes: str, *datasets: tuple[int, int, bytes]) -> Mapping[str, Any]:
+        words = xmp("", f"photoshop:Headline='{attributes}'") if attributes else b""
+        told = found(with_iptc(saved(landscape(*SMALL), tmp_path / name, xmp=words), *datasets))
+        return {name: told[name] for name in ("title", "headline") if name in told}
+
+    both = pictured("a.jpg", "", (2, 5, b"A 17"), (2, 105, b"Whitby froze"))
+    alone = pictured("b.jpg", "", (2, 5, b"Untitled"), (2, 105, b"Whitby froze"))
+    twice = pictured("c.jpg", "A 17", (2, 5, b"A 17"))
+    apart = pictured("d.jpg", "Whitby froze", (2, 105, b"Whitby froze"))
+
+    assert both == {"title": "A 17", "headline": "Whitby froze"}
+    assert alone == apart == {"title": "Whitby froze"}
+    assert twice == {"title": "A 17"}
+
+
 async def test_what_a_person_wrote_stays_and_what_an_earlier_look_found_is_renewed(
     ctx: Context, tmp_path: Path
 ) -> None:

@@ -11,7 +11,8 @@ from daemons.workflows.polling.metadata.notes import Notes, joined_place
 SECONDS = 60.0
 ANSWER_BYTES = 8 * 1024 * 1024
 _TAGS = {
-    "title": ("Title", "ObjectName", "Headline", "XPTitle"),
+    "title": ("Title", "ObjectName", "XPTitle"),
+    "headline": ("Headline",),
     "caption": ("Description", "Caption-Abstract", "ImageDescription", "UserComment", "Comment"),
     "keywords": ("Subject", "Keywords", "XPKeywords"),
     "creator": ("Creator", "By-line", "Artist", "Author"),
@@ -50,6 +51,7 @@ def exiftool_notes(program: str, path: bytes) -> Notes:
     maker, model = str(said.get("Make", "")), str(said.get("Model", ""))
     return Notes.of(
         title=_text(first("title")),
+        headline=_text(first("headline")),
         caption=_text(first("caption")),
         keywords=[str(word) for word in keywords] if isinstance(keywords, list) else [str(keywords or "")],
         creator=_text(first("creator")),

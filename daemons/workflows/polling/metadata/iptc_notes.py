@@ -31,7 +31,8 @@ def iptc_notes(image: Image.Image) -> Notes:
 
     on, at = text(_DATE), text(_TIME)
     return Notes.of(
-        title=text(_TITLE) or text(_HEADLINE),
+        title=text(_TITLE),
+        headline=text(_HEADLINE),
         caption=text(_CAPTION),
         keywords=texts(_KEYWORDS),
         creator=texts(_BYLINE),

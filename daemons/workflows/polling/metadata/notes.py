@@ -12,6 +12,7 @@ KEYWORDS_MOST = 100
 KEYWORD_CHARACTERS = 100
 LIMITS = {
     "title": 255,
+    "headline": 255,
     "caption": 8_000,
     "creator": 255,
     "copyright": 500,
@@ -40,6 +41,7 @@ class Notes:
     """Fields of a record; None is unknown."""
 
     title: str | None = None
+    headline: str | None = None  #: where it is not the title
     caption: str | None = None
     keywords: tuple[str, ...] | None = None
     creator: str | None = None
@@ -57,7 +59,8 @@ class Notes:
     def of(cls, **said: Any) -> Self:
         """Return notes of texts as they were found, cleaned; a list of texts is joined, of keywords kept."""
         known = {name: _cleaned(name, value) for name, value in said.items()}
-        return cls(**known)
+        title, headline = known.get("title") or known.get("headline"), known.get("headline")
+        return cls(**{**known, "title": title, "headline": headline if headline != title else None})
 
     @property
     def is_empty(self) -> bool:
@@ -76,6 +79,8 @@ def merged(notes: Iterable[Notes]) -> Notes:
         one.name: next((value for said in every if (value := getattr(said, one.name)) is not None), None)
         for one in fields(Notes)
     }
+    if known["headline"] == known["title"]:
+        known["headline"] = None
     if known["latitude"] is None or known["longitude"] is None:
         known["latitude"] = known["longitude"] = None
     return Notes(**known)

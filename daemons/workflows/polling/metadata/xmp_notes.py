@@ -49,7 +49,8 @@ def notes_of(data: bytes) -> Notes:
     moments = (f"{_EXIF}DateTimeOriginal", f"{_PHOTOSHOP}DateCreated", f"{_XMP}CreateDate")
     places = (f"{_IPTC}Location", f"{_PHOTOSHOP}City", f"{_PHOTOSHOP}State", f"{_PHOTOSHOP}Country")
     return Notes.of(
-        title=said.text(f"{_DC}title") or said.text(f"{_PHOTOSHOP}Headline"),
+        title=said.text(f"{_DC}title"),
+        headline=said.text(f"{_PHOTOSHOP}Headline"),
         caption=said.text(f"{_DC}description"),
         keywords=said.texts(f"{_DC}subject"),
         creator=said.texts(f"{_DC}creator"),

@@ -16,6 +16,7 @@ KNOWN_CHARACTERS = 1_500
 """Of what a model is told of the record."""
 _KNOWN = {
     "title": "Title",
+    "headline": "Headline",
     "caption": "Caption",
     "keywords": "Keywords",
     "creator": "Creator",

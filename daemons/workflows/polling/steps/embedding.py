@@ -27,6 +27,7 @@ SHORTEST_CUT = 500
 """A model that takes less of a text than so many characters is not asked with still less."""
 FIELDS: Mapping[str, int] = {
     "title": 500,
+    "headline": 500,
     "caption": 2_000,
     "description": 3_000,
     "keywords": 2_000,

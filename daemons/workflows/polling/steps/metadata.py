@@ -14,6 +14,7 @@ from daemons.workflows.polling.steps.workers import STILLS_WORKER, ask_worker
 STEP = "metadata"
 FIELDS = (
     "title",
+    "headline",
     "caption",
     "keywords",
     "creator",
