@@ -16,7 +16,7 @@ def open_showcase(folder: Path) -> Iterator[Deck]:
     """Serve a deck with daemons and jobs in every state, and a described folder of pictures."""
     pictures = take_pictures(folder / "Holiday", 8)
     (pictures / "broken.jpg").write_bytes((pictures / "IMG_0001.jpg").read_bytes()[:2000])
-    plugins = ("tests.browser.puppets", "tests.web.toy_ladder", "tests.browser.no_such_plugin")
+    plugins = ("tests.browser.puppets", "tests.web.toy_ladder", "tests.web.toy_family", "tests.browser.no_such_plugin")
     with Deck(folder / "data", "--describe", str(pictures), plugins=plugins) as deck:
         gate = folder / "gate"
         stage_daemons(deck, gate)
@@ -81,6 +81,9 @@ def stage_records(deck: Deck) -> None:
         record = deck.call("POST", "/api/records", new)
         if status is not None:
             deck.call("POST", f"/api/records/{record['id']}/move", {"status": status, "note": LONG})
+    # One that is held up by those below it.
+    deck.call("POST", "/api/records", {"ladder": "troupes", "source": "/troupes/1", "title": "troupe"})
+    deck.order("climb", ladders=["troupes", "players"], until_settled=True)
     # A board of more columns than fit beside each other.
     ladders = {ladder["name"]: ladder for ladder in deck.call("GET", "/api/ladders")["items"]}
     statuses = ladders["stills"]["statuses"]

@@ -33,7 +33,7 @@ EXAMPLES = {
     "/jobs/{id}": ["{parent}", "{gated}"],
     "/operations/{id}": ["{operation}"],
     "/descriptions/{id}": ["{described}", "{broken}"],
-    "/records/{id}": ["{asking}", "{told}"],
+    "/records/{id}": ["{asking}", "{told}", "{troupe}"],
     "/inbox/{id}": ["{question}"],
     "/types/{type}": ["demo"],
     "/daemons/{name}/remove": ["describe-holiday", "demo"],
@@ -47,7 +47,7 @@ EXAMPLES = {
 VARIANTS = {
     "/jobs": ["?q=nothing-is-called-this", "?q=state:failed+type:doomed"],
     "/descriptions": ["?view=list"],
-    "/records": ["?ladder=toys", "?ladder=toys&complete=true", "?ladder=stills"],
+    "/records": ["?ladder=troupes", "?ladder=toys", "?ladder=toys&complete=true", "?ladder=stills"],
     "/records/table": ["?ladder=toys&code=ERR_NONE"],
     "/records/figures": ["?ladder=toys"],
     "/records/import": ["?ladder=toys"],
@@ -100,7 +100,10 @@ def ids(deck: Deck) -> dict[str, str]:
     deck.call("PATCH", f"/api/descriptions/{described['done']}", {"description": "Snow below a blue sky."})
     seen = {"described": described["done"], "broken": described["failed"]}
     seen |= {record["title"]: record["id"] for record in deck.call("GET", "/api/records?ladder=toys")["items"]}
-    return {**jobs, **seen, "question": questions[0]["id"], "operation": bulk["id"]}
+    [troupe] = deck.call("GET", "/api/records?ladder=troupes")["items"]
+    while "ERR_NO_COSTUME" not in str(deck.call("GET", f"/api/records/{troupe['id']}")["waiting_reason"]):
+        continue  # until those below it have climbed as far as they do
+    return {**jobs, **seen, "troupe": troupe["id"], "question": questions[0]["id"], "operation": bulk["id"]}
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deck]:
-    plugins = ("tests.browser.puppets", "tests.web.toy_ladder")
+    plugins = ("tests.browser.puppets", "tests.web.toy_ladder", "tests.web.toy_family")
     with Deck(tmp_path_factory.mktemp("deck"), plugins=plugins) as running:
         yield running
 
@@ -38,11 +38,24 @@ def stills(deck: Deck, folder: Path, *captions: str) -> list[Item]:
         Image.new("RGB", (64, 48), (next(_numbers) * 40 % 256, 90, 120)).save(picture)
         new = {"ladder": "stills", "source": str(picture), "title": caption, "fields": {"caption": caption}}
         made.append(deck.call("POST", "/api/records", new))
-    args = {"ladders": ["stills"], "options": {"threshold": 0}, "until_settled": True}
+    climb(deck, "stills", threshold=0)
+    return [deck.call("GET", f"/api/records/{record['id']}") for record in made]
+
+
+def climb(deck: Deck, *ladders: str, **options: int) -> None:
+    """Have all records of these ladders climb as far as they do."""
+    args = {"ladders": ladders, "options": options, "until_settled": True}
     job = deck.call("POST", "/api/jobs", {"type": "climb", "args": args})
     while deck.call("GET", f"/api/jobs/{job['id']}")["state"] in ("queued", "running"):
         continue  # each call takes its time
-    return [deck.call("GET", f"/api/records/{record['id']}") for record in made]
+
+
+def gathered(deck: Deck) -> tuple[Item, dict[str, Item]]:
+    """Have a troupe wait for two of its three players: the second is parked, the third awaits a person."""
+    troupe = deck.call("POST", "/api/records", {"ladder": "troupes", "source": f"/troupes/{next(_numbers)}"})
+    climb(deck, "troupes", "players")
+    players = deck.call("GET", f"/api/records?parent={troupe['id']}")["items"]
+    return troupe, {player["title"]: player for player in players}
 
 
 def move(deck: Deck, record: Item, status: str) -> Item:
@@ -242,3 +255,54 @@ def test_a_file_is_looked_through_and_imported(browser: Browser, deck: Deck, scr
             expect(page.get_by_role("status")).to_contain_text(said)
             expect(page.get_by_role("status")).to_contain_text("Line 3 ERR_INVALID_FIELDS")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_what_holds_a_record_up_is_said_and_retried_where_one_looks(page: Page, deck: Deck) -> None:
+    troupe, players = gathered(deck)
+    second, third = players["second"], players["third"]
+    open_live(page, deck, "/records?ladder=troupes")
+    waits = page.locator(f"#r-{troupe['id']} .waits")
+    expect(waits).to_contain_text(f"Waits for 2 of 3 players: {second['code']} is parked (ERR_NO_COSTUME")
+    expect(waits).to_contain_text(f"{third['code']} awaits input")
+    page.mouse.move(1, 1)
+
+    # Who looks at the board sees it change.
+    deck.call("PATCH", f"/api/records/{third['id']}", {"fields": {"year": 1907}})
+    climb(deck, "troupes", "players")
+    expect(waits).to_contain_text("Waits for 1 of 3 players")
+
+    page.goto(deck.url(f"/records/{troupe['id']}"))
+    deck.call("PATCH", f"/api/records/{second['id']}", {"fields": {"year": 1812}})
+    move(deck, second, "0 - New")
+    climb(deck, "troupes", "players")
+    expect(page.locator(".headline")).to_contain_text("2 - Performed")
+    expect(page.locator(".waits")).to_have_count(0)
+
+
+def test_the_parked_ones_below_a_record_are_retried_by_its_button(page: Page, deck: Deck) -> None:
+    troupe, players = gathered(deck)
+    page.goto(deck.url(f"/records/{troupe['id']}"))
+    assert violations(page) == []
+
+    page.get_by_role("button", name="Retry what is parked below it").click()
+    page.get_by_role("button", name="Retry", exact=True).click()
+
+    expect(page.get_by_text("1 done.")).to_be_visible()
+    assert deck.call("GET", f"/api/records/{players['second']['id']}")["state"] == "waiting"
+
+
+def test_what_a_step_logs_appears_on_the_page_of_its_record_alone(page: Page, deck: Deck) -> None:
+    _, players = gathered(deck)
+    first = players["first"]
+    open_live(page, deck, f"/records/{first['id']}")
+    lines = page.locator("#log .line")
+    expect(lines).to_have_count(1)
+    expect(lines).to_contain_text(f"{first['code']}: Dressing the first as of any year.")
+
+    deck.call("PATCH", f"/api/records/{first['id']}", {"fields": {"year": 1850}})
+    for one in players.values():
+        move(deck, one, "0 - New")
+    climb(deck, "troupes", "players")
+
+    expect(lines).to_have_count(2)
+    expect(lines.last).to_contain_text("as of 1850")

@@ -174,11 +174,11 @@ async def test_a_clip_says_which_frames_it_waits_for_on_its_page_and_on_the_boar
     for text in (*pages.values(), table):
         said = " ".join(re.sub("<[^>]+>", "", text.split('<p class="waits">')[1].split("</p>")[0]).split())
         assert said == (
-            "Waits for 3 of 4 frames: FR0002 is parked (ERR_BAD No &lt;b&gt; picture.), "
+            "Waits for 3 of 4 frames: FR0002 is parked (ERR_BAD No &lt;b&gt; picture), "
             "FR0003 stands where no step begins: 4 - Audio Transcribed"
         )
         assert f'href="/records/{frames[1].id}"' in text
-    assert "Retry the 1 that are parked" in pages["/records/FT0001"]
+    assert "Retry what is parked below it" in pages["/records/FT0001"]
     assert f'href="/records/{clip.id}"' in frame
 
     asked = await browser.post(
@@ -188,7 +188,7 @@ async def test_a_clip_says_which_frames_it_waits_for_on_its_page_and_on_the_boar
     await browser.post("/records/bulk", data={"id": frames[1].id, "command": "retry", "confirmed": "true"})
     after = (await browser.get("/records/FT0001")).text
     assert "FR0002 is parked" not in re.sub("<[^>]+>", "", after)
-    assert "that are parked" not in after
+    assert "Retry what is parked" not in after
 
 
 async def test_a_frame_whose_clip_is_gone_still_has_its_page(browser: httpx2.AsyncClient, service: Service) -> None:

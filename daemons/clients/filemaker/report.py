@@ -127,7 +127,7 @@ async def _look_at(server: Server, ladder: str, given: LayoutSettings) -> Layout
     missing = tuple(
         MissingField(name, setting := f"filemaker.{ladder}.{place}", _remedy(name, setting, there))
         for name, place in given.places().items()
-        if name not in there
+        if name not in there and name != given.status
     )
     problem = None
     if not given.status:

@@ -57,6 +57,7 @@ async def test_without_the_status_no_record_climbs_and_the_others_are_looked_at_
         findings = bench.client.findings()
 
     stills, footage = report.layouts
+    assert STATUS not in [one.name for one in stills.missing]
     assert (report.works, report.problem, footage.problem, footage.missing) == (False, stills.problem, None, ())
     assert stills.problem is not None and stills.problem.code == "ERR_FILEMAKER_FIELD_MISSING"
     assert stills.problem.remedy == (
