@@ -71,7 +71,8 @@ def import_records(
     with options.deck() as deck:
         _send(deck, rows, told, ladder, dry_run=dry_run)
     if options.is_table:
-        for line in _lines(str(file), told.as_dict(), dry_run=dry_run):
+        name = "standard input" if str(file) == "-" else str(file)
+        for line in _lines(name, told.as_dict(), dry_run=dry_run):
             say(one_line(line))
     else:
         show_one(options, told.as_dict(), {}, name="added")
