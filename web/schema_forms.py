@@ -168,7 +168,9 @@ def _shape(schema: Mapping[str, Any], one: Mapping[str, Any]) -> tuple[Mapping[s
     choices = [_followed(schema, each) for each in one.get("anyOf") or ()]
     others = [choice for choice in choices if choice.get("type") != "null"]
     if len(others) == 1:
-        return {**others[0], **{key: one[key] for key in ("title", "description", "lines") if key in one}}, len(choices) == 2
+        return {**others[0], **{key: one[key] for key in ("title", "description", "lines") if key in one}}, len(
+            choices
+        ) == 2
     return one, False
 
 

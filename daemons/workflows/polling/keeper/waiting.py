@@ -87,7 +87,7 @@ async def waiting(database: Database, ladders: Mapping[str, Ladder], records: Co
     of_stuck = [row[0] for row in counts if row.stuck]
     named: dict[str, list[Stuck]] = {}
     for row in await database.fetch(_first_stuck(of_stuck)) if of_stuck else ():
-        child = record_of(row[: len(COLUMNS)])
+        child = record_of(row)
         named.setdefault(str(child.parent_id), []).append(_stuck(ladders, child))
     found = {}
     for parent_id, first, last, total, is_open, parked, stuck in map(tuple, counts):
@@ -114,9 +114,11 @@ def _counts(parent_ids: Sequence[str]) -> Any:
 
 
 def _first_stuck(parent_ids: Sequence[str]) -> Any:
+    # By numbers first: to line up whole records takes long where thousands are stuck.
     place = func.row_number().over(partition_by=_R.parent_id, order_by=_R.number).label("place")
-    stuck = select(*COLUMNS, place).where(_R.parent_id.in_(parent_ids), _STUCK).subquery()
-    return select(stuck).where(stuck.c.place <= NAMED).order_by(stuck.c.number)
+    stuck = select(_R.number, place).where(_R.parent_id.in_(parent_ids), _STUCK).subquery()
+    first = select(stuck.c.number).where(stuck.c.place <= NAMED)
+    return select(*COLUMNS).where(_R.number.in_(first)).order_by(_R.number)
 
 
 def _stuck(ladders: Mapping[str, Ladder], child: Record) -> Stuck:
