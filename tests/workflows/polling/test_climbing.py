@@ -48,7 +48,7 @@ class World:
         self.at_once = self.most_at_once = 0
 
     async def find(self, ctx: StepContext, record: Record) -> Outcome:
-        return await self._do(ctx, "find", record, Outcome({"size": 3}))
+        return await self._do(ctx, "find", record, Outcome({"size": 3, "file_name": "DSC_1.jpg"}))
 
     async def copy(self, ctx: StepContext, record: Record) -> Outcome:
         return await self._do(ctx, "copy", record, Outcome({"path": f"/library/{record.title}"}))
@@ -158,7 +158,7 @@ async def test_a_record_climbs_in_one_go_and_tells_its_story(keeper: RecordKeepe
     record = await keeper.get("TH0001")
     story = await keeper.story(record)
     assert (record.status, record.is_complete, record.due_at, record.running_since) == (TOP, True, None, None)
-    assert record.fields == {"caption": "A dog", "size": 3, "path": "/library/one"}
+    assert record.fields == {"caption": "A dog", "size": 3, "file_name": "DSC_1.jpg", "path": "/library/one"}
     assert record.provenance["path"]["by"] == "copy" and record.provenance["caption"]["by"] == "test"
     assert [(one.step, one.old, one.new) for one in reversed(story)] == [
         ("find", NEW, FOUND),
@@ -167,6 +167,18 @@ async def test_a_record_climbs_in_one_go_and_tells_its_story(keeper: RecordKeepe
     ]
     assert (done.tally.steps, done.tally.chained, done.tally.complete) == (3, 2, 1)
     assert job.text == "3 steps, 1 complete"
+
+
+async def test_a_title_that_somebody_gave_stays_and_without_one_the_files_name_is_it(
+    keeper: RecordKeeper, job: Job
+) -> None:
+    given, without = await keeper.add(
+        [NewRecord("things", NEW, "/a", "The harbour"), NewRecord("things", NEW, "/b")], by="test"
+    )
+
+    await climbed(job, keeper)
+
+    assert [(await keeper.get(one.id)).title for one in (given, without)] == ["The harbour", "DSC_1.jpg"]
 
 
 async def test_what_a_step_says_is_the_records_and_the_jobs(keeper: RecordKeeper, job: Job, world: World) -> None:
@@ -185,6 +197,12 @@ async def test_what_is_added_twice_is_one_record(keeper: RecordKeeper) -> None:
 
     assert first == again
     assert (first.code, other.code) == ("TH0001", "TH0002")
+
+
+async def test_what_many_add_at_the_same_moment_is_one_record(keeper: RecordKeeper) -> None:
+    made = await asyncio.gather(*(added(keeper, "one", "two", "three") for _ in range(8)))
+
+    assert len({record.id for records in made for record in records}) == 3
 
 
 async def test_a_person_is_asked_and_the_answer_goes_on_at_once(keeper: RecordKeeper, job: Job, world: World) -> None:

@@ -2,12 +2,14 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Table, bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
-from daemons.database.transaction import Transaction
+from daemons.database import Database
+from daemons.database.transaction import Transaction, Unit
 from daemons.errors import Invalid
 from daemons.events import ItemChanged
 from daemons.ids import new_id
@@ -18,6 +20,7 @@ from daemons.workflows.polling.ladder import Ladder
 from daemons.workflows.polling.records import NewRecord, Record
 from daemons.workflows.polling.tables import RecordCounterTable
 
+T = TypeVar("T")
 TITLE_CHARACTERS = 255
 FIELDS_BYTES = 1024 * 1024
 """Of what one record knows, as JSON."""
@@ -29,6 +32,7 @@ _known = select(*COLUMNS, RECORDS.c.digest).where(RECORDS.c.digest.in_(bindparam
 _insert = insert(RECORDS)
 _AT_ONCE = 500
 """Records made by one statement."""
+_TRIES = 3
 
 
 def add(
@@ -40,6 +44,17 @@ def add(
         for first in range(0, len(new), _AT_ONCE)
         for record in _add(tx, ladders, new[first : first + _AT_ONCE], by, parent_id)
     ]
+
+
+async def adding_written(database: Database, unit: Unit[T]) -> T:
+    """Return what a unit comes to that adds records."""
+    for _ in range(_TRIES - 1):
+        try:
+            return await database.write(unit)
+        except IntegrityError:
+            # Somebody else added one of them at the same moment, as a drop folder may: by now it is known.
+            continue
+    return await database.write(unit)
 
 
 def _add(

@@ -6,11 +6,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.exc import IntegrityError
 
 from daemons.database import Database
-from daemons.database.transaction import Transaction, Unit
-from daemons.workflows.polling.keeper.adding import add, go_on_after, number_of
+from daemons.database.transaction import Transaction
+from daemons.workflows.polling.keeper.adding import add, adding_written, go_on_after, number_of
 from daemons.workflows.polling.keeper.brought import Brought
 from daemons.workflows.polling.keeper.row_files import Refused
 from daemons.workflows.polling.keeper.rows import RECORDS, digest_of
@@ -19,7 +18,6 @@ from daemons.workflows.polling.records import NewRecord
 
 ADDED_AT_ONCE = 200
 """Records in one unit: others that write wait no longer than for these."""
-TRIES = 3
 REFUSED_TOLD = 100
 
 _R = RECORDS.c
@@ -69,23 +67,13 @@ async def bring_in(
         part = brought[at : at + ADDED_AT_ONCE]
         earlier = (frozenset(digests), frozenset(codes))
         unit = partial(_take_in, ladders=ladders, part=part, numbers=numbers, by=by, earlier=earlier, dry_run=dry_run)
-        taken = await _written(database, unit)
+        taken = await adding_written(database, unit)
         digests.update(taken.digests)
         codes.update(taken.codes)
         result.added += len(taken.digests)
         result.known += taken.known
         result.refused += taken.refused
     return result
-
-
-async def _written(database: Database, unit: Unit[Taken]) -> Taken:
-    for _ in range(TRIES - 1):
-        try:
-            return await database.write(unit)
-        except IntegrityError:
-            # Somebody else added one of them at the same moment, as a drop folder may: by now it is known.
-            continue
-    return await database.write(unit)
 
 
 def _highest_numbers(ladders: Mapping[str, Ladder], brought: Sequence[Brought]) -> dict[str, int]:

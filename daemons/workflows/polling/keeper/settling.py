@@ -137,7 +137,7 @@ def _found_out(tx: Transaction, record: Record, step: Step, outcome: Outcome) ->
             fields[name] = value
             provenance[name] = {"by": step.name, "at": now}
     status = outcome.to or step.to
-    title = fields.get("title") or fields.get("file_name") or record.title
+    title = fields.get("title") or record.title or fields.get("file_name")
     return {
         "title": clean(str(title), TITLE_CHARACTERS),
         "status": status,
