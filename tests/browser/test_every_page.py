@@ -96,7 +96,9 @@ def ids(deck: Deck) -> dict[str, str]:
         continue
     jobs = {job["type"]: job["id"] for job in deck.call("GET", "/api/jobs")["items"]}
     bulk = deck.call("POST", "/api/jobs/bulk", {"action": "retry", "q": "state:cancelled"})
-    described = {one["state"]: one["id"] for one in deck.call("GET", "/api/descriptions?limit=100")["items"]}
+    described = dict[str, str]()
+    while not {"done", "failed"} <= described.keys():  # the folder is described meanwhile
+        described = {one["state"]: one["id"] for one in deck.call("GET", "/api/descriptions?limit=100")["items"]}
     deck.call("PATCH", f"/api/descriptions/{described['done']}", {"description": "Snow below a blue sky."})
     seen = {"described": described["done"], "broken": described["failed"]}
     seen |= {record["title"]: record["id"] for record in deck.call("GET", "/api/records?ladder=toys")["items"]}

@@ -24,8 +24,8 @@ def test_they_are_listed_shown_and_counted(climbing: DeckRunner) -> None:
     assert [one["code"] for one in climbing.json("records", "ls", "--ladder", "toys", "--search", "barn")] == ["TO0002"]
     assert climbing.run("records", "ls", "-o", "name", "-n", "1").stdout == "TO0003\n"
     shown = climbing.run("records", "show", "TO0001").stdout
-    assert "/toys/harbour.jpg" in shown and "SUGGESTED FOR" in shown and "from the title" in shown
-    assert climbing.json("records", "show", "TO0002")["suggestions"][0]["value"] == "barn"
+    assert "/toys/harbour.jpg" in shown and "SUGGESTED FOR" in shown and "from the file's name" in shown
+    assert climbing.json("records", "show", "TO0002")["suggestions"][0]["value"] == "Barn"
     assert climbing.json("records", "board", "toys")[0]["status"] == NEW
     assert "find" in climbing.run("records", "ladders", "toys").stdout
     assert "toys" in [one["name"] for one in climbing.json("records", "ladders")]

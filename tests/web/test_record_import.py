@@ -55,7 +55,7 @@ async def test_a_csv_makes_records_and_the_same_again_changes_nothing(
     assert again == {"added": 0, "known": 3, "refused": [], "refused_total": 0}
     ship, barn, yard = [await keeper_of(service).get(code) for code in ("S-1", "TO0001", "TO0002")]
     assert (ship.title, ship.status) == ("A ship", ASKING)
-    assert ship.fields == {"title": "A ship", "year": 1907, "keywords": ["ice", "boats"], "place": "Kiel"}
+    assert ship.fields == {"year": 1907, "keywords": ["ice", "boats"], "place": "Kiel"}
     assert (barn.title, barn.status) == ("barn.jpg", NEW)
     assert barn.fields == {"keywords": ["ice", "boats"], "place": "=cmd|/c calc"}
     assert yard.fields["keywords"] == ["a;b", "c"]

@@ -232,8 +232,7 @@ async def get_record(request: Request) -> Response:
 async def add_record(request: Request, body: NewRecordBody) -> Response:
     keeper = keeper_of(request)
     ladder = keeper.ladder(body.ladder)
-    titled = {"title": body.title} if body.title else {}  # what somebody calls it is known of it too
-    fields = check_fields(ladder, titled | body.fields, {})
+    fields = check_fields(ladder, body.fields, {})
     is_new = bool(await keeper.unknown(ladder.name, [body.source]))
     new = NewRecord(ladder.name, body.status or ladder.statuses[0], body.source, body.title, fields)
     [record] = await keeper.add([new], by=viewer(request).name)

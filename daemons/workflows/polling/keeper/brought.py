@@ -34,8 +34,6 @@ def brought_of(ladders: Mapping[str, Ladder], row: Row, usual_ladder: str | None
     source = _source(own["source"], own["file"])
     title = own["title"] or clean(source.rpartition("/")[2], TITLE_CHARACTERS)
     fields = {name: value for name, value in row.values.items() if name not in OWN_COLUMNS}
-    if own["title"]:
-        fields["title"] = own["title"]  # what somebody calls it is known of it too
     for name, text, most in (("source", source, SOURCE_CHARACTERS), ("title", title, TITLE_CHARACTERS)):
         if len(text) > most:
             raise Invalid(f"The {name} has {len(text):,} characters; at most {most:,} are taken.", code="ERR_TOO_LARGE")
