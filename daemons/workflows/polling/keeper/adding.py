@@ -39,10 +39,17 @@ def add(
     tx: Transaction, ladders: Mapping[str, Ladder], new: Sequence[NewRecord], *, by: str, parent_id: str | None = None
 ) -> list[Record]:
     """Return the record of each source: a new one, due at once, or the one that is there. Raises Invalid."""
+    return [record for record, _ in add_each(tx, ladders, new, by=by, parent_id=parent_id)]
+
+
+def add_each(
+    tx: Transaction, ladders: Mapping[str, Ladder], new: Sequence[NewRecord], *, by: str, parent_id: str | None = None
+) -> list[tuple[Record, bool]]:
+    """Do as `add`, and say of each record whether it is new: others may add the same until the very moment."""
     return [
-        record
+        made
         for first in range(0, len(new), _AT_ONCE)
-        for record in _add(tx, ladders, new[first : first + _AT_ONCE], by, parent_id)
+        for made in _add(tx, ladders, new[first : first + _AT_ONCE], by, parent_id)
     ]
 
 
@@ -59,7 +66,7 @@ async def adding_written(database: Database, unit: Unit[T]) -> T:
 
 def _add(
     tx: Transaction, ladders: Mapping[str, Ladder], new: Sequence[NewRecord], by: str, parent_id: str | None
-) -> list[Record]:
+) -> list[tuple[Record, bool]]:
     digests = [digest_of(one.ladder, one.source) for one in new]
     known = _records_of(tx, digests)
     # Of a source that comes twice the first makes the record.
@@ -73,7 +80,7 @@ def _add(
         for digest in fresh:
             tx.announce(ItemChanged(TOPIC, made[digest].id, made[digest].as_dict()))
         known |= made
-    return [known[digest] for digest in digests]
+    return [(known[digest], digest in fresh) for digest in digests]
 
 
 def _records_of(tx: Transaction, digests: Sequence[str]) -> dict[str, Record]:

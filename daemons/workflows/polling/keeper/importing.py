@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from daemons.database import Database
 from daemons.database.transaction import Transaction
-from daemons.workflows.polling.keeper.adding import add, adding_written, go_on_after, number_of
+from daemons.workflows.polling.keeper.adding import add_each, adding_written, go_on_after, number_of
 from daemons.workflows.polling.keeper.brought import Brought
 from daemons.workflows.polling.keeper.row_files import Refused
 from daemons.workflows.polling.keeper.rows import RECORDS, digest_of
@@ -112,7 +112,9 @@ def _take_in(
     if fresh and not dry_run:
         for ladder, number in numbers.items():
             go_on_after(tx, ladder, number)
-        add(tx, ladders, [*fresh.values()], by=by)
+        made = add_each(tx, ladders, [*fresh.values()], by=by)
+        # What somebody else has added since it was looked for is known.
+        fresh = {digest: new for (digest, new), (_, is_new) in zip(fresh.items(), made, strict=True) if is_new}
     given = [new.code for new in fresh.values() if new.code]
     return Taken(len(part) - len(fresh) - len(refused), refused, [*fresh], given)
 
