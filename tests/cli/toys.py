@@ -49,8 +49,10 @@ class Broken(BaseDaemon):
     class Options(DaemonOptions):
         """None of its own."""
 
-    async def run(self) -> None:
-        raise RuntimeError("broken on purpose")
+    async def on_start(self) -> None:
+        raise RuntimeError("broken on purpose")  # before it is running, so that nobody sees it run for a moment
+
+    async def run(self) -> None: ...
 
 
 @daemon("toy_stubborn")
