@@ -169,8 +169,7 @@ class Journal:
             for lease, note in waiting
             if lease in valid
         ]
-        if noted:
-            tx.execute_many(_insert_note, noted)
+        tx.execute_many(_insert_note, noted)
         for lease in leases - valid:
             record_history(tx, lease.daemon_id, "refused", None, "log", f"written under epoch {lease.epoch}")
         return len(lines) - len(kept)

@@ -230,8 +230,7 @@ class StatusBoard:
         # Locked until the commit: a status that was under way must not arrive after a taker's first one.
         valid = still_held(tx, {line.lease for line, _ in waiting.values()})
         rows = [_parameters(line.lease, live) for line, live in waiting.values() if line.lease in valid]
-        if rows:
-            tx.execute_many(_flush, rows)
+        tx.execute_many(_flush, rows)
         lost = {daemon_id for daemon_id, (line, _) in waiting.items() if line.lease not in valid}
         for daemon_id in lost:
             epoch = waiting[daemon_id][0].lease.epoch

@@ -42,7 +42,7 @@ class _Plan:
 
 
 def execute_many(connection: Connection, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Run `statement` for each of `rows`, which all have the same keys, as one executemany."""
+    """Run `statement` for each of `rows`, if there are any, which all have the same keys, as one executemany."""
     if not rows:
         return
     if not connection.dialect.positional:

@@ -91,8 +91,7 @@ def store_reason(tx: Transaction, hold: Hold, reason: str | None, revision: int)
 
 def keep_attempts(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep attempts that are over, as rows of `attempt_row`."""
-    if rows:
-        tx.execute_many(_insert_attempt, rows)
+    tx.execute_many(_insert_attempt, rows)
 
 
 def keep_last_attempt(tx: Transaction, job: Job) -> None:

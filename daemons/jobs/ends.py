@@ -61,8 +61,7 @@ def end_all(tx: Transaction, endings: Sequence[Ending]) -> list[Job | None]:
     present = {(row.id, row.attempt, row.worker): row for row in rows}
     ended = [_decide(tx, ending, present.pop(hold_of(ending.job), None)) for ending in endings]
     changed = [(ending, job) for ending, job in zip(endings, ended, strict=True) if job is not None]
-    if changed:
-        tx.execute_many(_end, [_row_of(ending.job, job) for ending, job in changed])
+    tx.execute_many(_end, [_row_of(ending.job, job) for ending, job in changed])
     # The last attempt of a finished job stands in the job's own row: most jobs need no second one.
     earlier = [(ending.job, ending.outcome) for ending, job in changed if not job.is_finished]
     keep_attempts(tx, [attempt_row(tx, job, NAMES[type(outcome)], _error_of(outcome)) for job, outcome in earlier])

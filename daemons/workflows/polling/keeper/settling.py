@@ -89,8 +89,7 @@ def settle(
             now = record_of(tx.execute(_again, {"b_id": one.record.id}).one())
             after.append(_after(tx, ladders, _merged(one, now)))
     moved = [record for record in after if record is not None]
-    if moved:
-        tx.execute_many(_move, [_row(record, job_id, attempt) for record in moved])
+    tx.execute_many(_move, [_row(record, job_id, attempt) for record in moved])
     tries = [_tried(one, record, job_id) for one, record in zip(settled, after, strict=True)]
     tx.execute_many(_insert_tries, tries)
     _keep_vectors(tx, settled, after)
