@@ -153,10 +153,14 @@ async def test_what_can_be_chosen_is_told_with_how_many(
     assert (inside.total, inside.folders) == (5, [Facet("/photos/2", 4)])
     assert (below.total, below.folders) == (4, [Facet("/photos/2/b", 1), Facet("/photos/2/c", 1)])
     assert everything.folders == [Facet("/photos", 5)]
-    await describe(database, "5.jpg", 1)
+    await describe(database, "photos/2/d/5.jpg", 1, way=Way(b"/", "basic"))
     assert (await keeper.facets.get()).total == 5
     await clock.advance(FACETS_SECONDS)
     assert (await keeper.facets.get()).total == 6
+    below = await keeper.facets.get("/photos/2")
+    assert (below.total, below.folders) == (5, [Facet(f"/photos/2/{name}", 1) for name in "bcd"])
+    assert below.codes == [Facet("ERR_IMAGE_EMPTY", 1)]
+    assert (await keeper.facets.get("/")).folders == [Facet("/photos", 6)]
 
 
 async def test_what_is_kept_is_found_out_once_for_all_who_ask_and_never_after_a_failure(clock: FakeClock) -> None:

@@ -1,16 +1,17 @@
 """What there is to choose from: describers, models, folders, colours and errors, each with how many images."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Row, func, select, true
 
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.values import JsonValue
-from daemons.workflows.describe.keeper.filters import DescriptionFilter, conditions_of
+from daemons.workflows.describe.keeper.filters import above_of, lying_in, path_begins
 from daemons.workflows.describe.keeper.kept import Kept
 from daemons.workflows.describe.tables import CHOICES, DescriptionTable
 
@@ -18,6 +19,7 @@ FACETS_SECONDS = 10.0
 VALUES_MOST = 500
 
 _D = DescriptionTable.__table__.c
+_IMAGES = func.count().label("images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,45 +63,58 @@ class FacetCounts:
 
     async def _count(self, folder: str | None) -> Facets:
         now = self._clock.now()
-        there = list(conditions_of(DescriptionFilter(folder=folder), is_sqlite=self._database.is_sqlite))
-        columns = tuple(_D[name] for name in CHOICES)
-        counted = await self._database.fetch(
-            select(*columns, func.count().label("images")).where(*there).group_by(*columns)
-        )
-        counters: list[Counter[str]] = [Counter() for _ in columns]
-        for row in counted:
-            for column, counter in zip(columns, counters, strict=True):
-                if (value := row._mapping[column.name]) is not None:
+        parts = (true(),) if folder is None else lying_in(folder, is_sqlite=self._database.is_sqlite)
+        # One part after the other, for each has an index of its own.
+        choices = [row for part in parts for row in await self._choices(part)]
+        codes: Counter[str] = Counter()
+        for part in parts:
+            codes += await self._codes(part)
+        counters: list[Counter[str]] = [Counter() for _ in CHOICES]
+        for row in choices:
+            for name, counter in zip(CHOICES, counters, strict=True):
+                if (value := row._mapping[name]) is not None:
                     counter[value] += row.images
         described, *others = counters
-        states, describers, models, colours, finishes = (_ranked(counter.items()) for counter in others)
-        every = sum(row.images for row in counted)
-        codes = await self._codes(there)
-        folders = _named(described) if folder is None else await self._folders(folder, there)
-        return Facets(every, states, describers, models, colours, finishes, codes, folders, now)
+        states, describers, models, colours, finishes = map(_ranked, others)
+        every = sum(row.images for row in choices)
+        folders = described if folder is None else await self._folders(folder, described)
+        return Facets(every, states, describers, models, colours, finishes, _ranked(codes), _named(folders), now)
 
-    async def _codes(self, there: list[ColumnElement[bool]]) -> list[Facet]:
+    async def _choices(self, *conditions: ColumnElement[bool]) -> Sequence[Row[Any]]:
+        columns = [_D[name] for name in CHOICES]
+        counted = select(*columns, _IMAGES).where(_D.gone_at.is_(None), *conditions).group_by(*columns)
+        return await self._database.fetch(counted)
+
+    async def _codes(self, *conditions: ColumnElement[bool]) -> Counter[str]:
         code = _D.error["code"].as_string().label("code")
-        counted = select(code, func.count().label("images")).where(_D.state == "failed", *there).group_by(code)
-        return _ranked((row.code, row.images) for row in await self._database.fetch(counted) if row.code)
+        counted = select(code, _IMAGES).where(_D.state == "failed", _D.gone_at.is_(None), *conditions).group_by(code)
+        return Counter({row.code: row.images for row in await self._database.fetch(counted) if row.code})
 
-    async def _folders(self, folder: str, there: list[ColumnElement[bool]]) -> list[Facet]:
-        """Return the folders that are in `folder`."""
+    async def _folders(self, folder: str, described: Counter[str]) -> Counter[str]:
+        """Count by the folders in `folder`: those that are `described`, and those in it or above that hold files."""
         inside = folder.rstrip("/") + "/"
-        place = case((_D.folder == "/", "/" + _D.path), else_=_D.folder + "/" + _D.path)
-        rest = func.substr(place, len(inside) + 1)
+        counts: Counter[str] = Counter()
+        for name, images in described.items():
+            if name != folder and name.startswith(inside):
+                counts[inside + name[len(inside) :].partition("/")[0]] += images
+        for above, start in ((folder, ""), *above_of(folder)):
+            counts += await self._folders_of(above, start, inside)
+        return counts
+
+    async def _folders_of(self, above: str, start: str, inside: str) -> Counter[str]:
+        rest = func.substr(_D.path, len(start) + 1)
         slash = (func.instr if self._database.is_sqlite else func.strpos)(rest, "/")
-        label = func.substr(place, 1, len(inside) + slash - 1).label("name")
+        name = func.substr(rest, 1, slash - 1).label("name")
         # What lies in the folder itself is in none of those in it.
-        counted = select(label, func.count().label("images")).where(*there, slash > 0).group_by(label)
-        rows = await self._database.fetch(counted.order_by(label).limit(VALUES_MOST))
-        return [Facet(row.name, row.images) for row in rows]
+        its = path_begins(start, is_sqlite=self._database.is_sqlite)
+        counted = select(name, _IMAGES).where(_D.gone_at.is_(None), _D.folder == above, its, slash > 0).group_by(name)
+        return Counter({inside + row.name: row.images for row in await self._database.fetch(counted)})
 
 
 def _named(counts: Counter[str]) -> list[Facet]:
     return [Facet(value, count) for value, count in sorted(counts.items())[:VALUES_MOST]]
 
 
-def _ranked(counts: Iterable[tuple[str, int]]) -> list[Facet]:
-    found = [Facet(value, count) for value, count in counts]
+def _ranked(counts: Counter[str]) -> list[Facet]:
+    found = [Facet(value, count) for value, count in counts.items()]
     return sorted(found, key=lambda facet: (-facet.count, facet.value))[:VALUES_MOST]

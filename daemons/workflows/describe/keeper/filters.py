@@ -1,10 +1,10 @@
 """Which descriptions are meant: what may be asked of them, and the conditions that this puts to the database."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 
 from daemons.errors import UnknownName
 from daemons.pictures.colours import COLOURS
@@ -17,6 +17,9 @@ FINISHES = ("stop", "length")
 GONE = ("no", "yes", "all")
 
 _D = DescriptionTable.__table__.c
+
+IS_THERE = _D.gone_at.is_not(None).is_(false())
+"""For what is read in the order of numbers. "Is null" SQLite would look up in an index, and sort nearly all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def conditions_of(chosen: DescriptionFilter, *, is_sqlite: bool) -> Iterator[Col
         yield _D.state == "failed"
         yield _D.error["code"].as_string().in_(sorted(set(chosen.codes)))
     if chosen.folder:
-        inside = or_(*_places(chosen.folder, _begins if is_sqlite else _starts_with))
+        inside = or_(*lying_in(chosen.folder, is_sqlite=is_sqlite))
         # As a list of numbers, which SQLite's index of places gives without looking at any row.
         yield _D.number.in_(select(_D.number).where(inside).correlate(None)) if is_sqlite else inside
     # Times are kept as text that begins with the day, so days compare as text does.
@@ -77,31 +80,40 @@ def conditions_of(chosen: DescriptionFilter, *, is_sqlite: bool) -> Iterator[Col
     if chosen.taken_before:
         yield _D.taken_at < chosen.taken_before.isoformat()
     if chosen.gone != "all":
-        yield _D.gone_at.is_(None) if chosen.gone == "no" else _D.gone_at.is_not(None)
+        yield IS_THERE if chosen.gone == "no" else _D.gone_at.is_not(None)
     if chosen.edited is not None:
         yield _D.origin == "hand" if chosen.edited else _D.origin != "hand"
     if chosen.q and chosen.q.strip():
         yield search(chosen.q, is_sqlite=is_sqlite)
 
 
-def _places(
-    folder: str, begins: Callable[[ColumnElement[str], str], ColumnElement[bool]]
-) -> Iterator[ColumnElement[bool]]:
-    """Yield the ways in which a file may lie in `folder`: which part of its place is the folder that is described."""
+def lying_in(folder: str, *, is_sqlite: bool) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the two ways in which a file lies in `folder`: what is described lies in it, or it in what is described.
+
+    Folders that are described, with all their files; and a part of the files of those above it.
+    """
     folder = folder.rstrip("/")
-    yield begins(_D.folder, folder + "/")
-    yield _D.folder == (folder or "/")
+    below = _begins(_D.folder, folder + "/", is_sqlite=is_sqlite)
+    above = [and_(_D.folder == one, path_begins(start, is_sqlite=is_sqlite)) for one, start in above_of(folder)]
+    return or_(below, _D.folder == (folder or "/")), or_(false(), *above)
+
+
+def above_of(folder: str) -> Iterator[tuple[str, str]]:
+    """Yield the folders above `folder`, the nearest first, each with how the paths of its files in `folder` begin."""
     at = len(folder)
-    while (at := folder.rfind("/", 0, at)) >= 0:
-        yield and_(_D.folder == (folder[:at] or "/"), begins(_D.path, folder[at + 1 :] + "/"))
+    while (at := folder.rfind("/", 0, at)) >= 0 and folder != "/":
+        yield folder[:at] or "/", folder[at + 1 :] + "/"
 
 
-def _begins(column: ColumnElement[str], start: str) -> ColumnElement[bool]:
-    # As a range, which is what an index is asked for: the start ends in a slash, which 0 comes after.
-    return and_(column >= start, column < start[:-1] + "0")
+def path_begins(start: str, *, is_sqlite: bool) -> ColumnElement[bool]:
+    """Return the condition that a path begins with `start`, which ends in a slash or is empty."""
+    return _begins(_D.path, start, is_sqlite=is_sqlite) if start else true()
 
 
-def _starts_with(column: ColumnElement[str], start: str) -> ColumnElement[bool]:
+def _begins(column: ColumnElement[str], start: str, *, is_sqlite: bool) -> ColumnElement[bool]:
+    if is_sqlite:
+        # As a range, which is what an index is asked for: the start ends in a slash, which 0 comes after.
+        return and_(column >= start, column < start[:-1] + "0")
     condition: ColumnElement[bool] = func.starts_with(column, start)
     return condition
 

@@ -13,6 +13,7 @@ from daemons.database import Database
 from daemons.folders.paths import wire_path
 from daemons.values import JsonValue
 from daemons.workflow import JobOrder
+from daemons.workflows.describe.keeper.filters import IS_THERE
 from daemons.workflows.describe.keeper.findings import Way
 from daemons.workflows.describe.keeper.portions import Portion, rows_of
 from daemons.workflows.describe.tables import DescriptionTable
@@ -44,7 +45,7 @@ async def redo(
 ) -> AsyncIterator[Portion]:
     """Yield the jobs for all files that meet the conditions; with `ids`, for those of them alone."""
     waiting: defaultdict[Way, dict[bytes, dict[str, JsonValue]]] = defaultdict(dict)
-    async for row in rows_of(database, _COLUMNS, (*conditions, _D.gone_at.is_(None)), ids):
+    async for row in rows_of(database, _COLUMNS, (*conditions, IS_THERE), ids):
         way = again.way(row)
         # By path: the same file may be here several times, as it was described in several ways.
         waiting[way][row.path_bytes] = {"path": wire_path(row.path_bytes), "size": row.size, "mtime_ns": row.mtime_ns}

@@ -13,6 +13,7 @@ from daemons.database import Database
 from daemons.errors import Conflict
 from daemons.workflow import JobOrder
 from daemons.workflows.describe.keeper.descriptions import unknown_description
+from daemons.workflows.describe.keeper.filters import IS_THERE
 from daemons.workflows.describe.keeper.portions import Portion, rows_of
 from daemons.workflows.describe.keeper.recording import clean_path
 from daemons.workflows.describe.sidecar import write_sidecar
@@ -51,7 +52,7 @@ async def write_many(
 ) -> AsyncIterator[Portion]:
     """Yield the jobs that write the sidecars of all described images that meet the conditions, and are there."""
     waiting: list[str] = []
-    present = (*conditions, _D.gone_at.is_(None), _D.description.is_not(None))
+    present = (*conditions, IS_THERE, _D.description.is_not(None))
     async for row in rows_of(database, (_D.id,), present, ids):
         waiting.append(row.id)
         if len(waiting) == SIDECARS_OF_A_JOB:

@@ -14,6 +14,7 @@ from daemons.database import Database
 from daemons.errors import Conflict, Invalid
 from daemons.values import JsonValue, Page
 from daemons.workflows.describe.keeper.descriptions import Description, unknown_description
+from daemons.workflows.describe.keeper.filters import IS_THERE
 from daemons.workflows.describe.keeper.kept import Kept
 from daemons.workflows.describe.keeper.likeness import GROUP_DISTANCE_MOST, groups, nearest
 from daemons.workflows.describe.tables import DescriptionTable
@@ -121,7 +122,7 @@ class SimilarImages:
     async def _look(self) -> Looks:
         looks = Looks(array("q"), array("Q"), array("Q"))
         page = select(_D.number, _D.perceptual_hash, func.substr(_D.file_digest, 1, 16).label("file"))
-        page = page.where(_D.perceptual_hash.is_not(None), _D.gone_at.is_(None), _D.file_digest.is_not(None))
+        page = page.where(_D.perceptual_hash.is_not(None), IS_THERE, _D.file_digest.is_not(None))
         # Handed over as one text a column: as rows they would take three times as long.
         together = func.json_group_array if self._database.is_sqlite else func.json_agg
         last: int | None = 0
