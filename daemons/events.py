@@ -1,6 +1,9 @@
 """What happened, told only after it is true. Frozen, past tense, complete."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
 
 from daemons.values import Daemon, DaemonRow, Job, LogLine
 
@@ -73,13 +76,28 @@ class JobRemoved:
         return ("job", self.id)
 
 
-@dataclass(frozen=True, slots=True)
+class Shown(Protocol):
+    """What can say how it is shown."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as its API shows it."""
+        ...
+
+
+@dataclass(frozen=True)
 class ItemChanged:
-    """An item of a workflow changed: `topic` is the workflow's plural noun, `data` the item as its API shows it."""
+    """An item of a workflow changed: `topic` is the workflow's plural noun, `item` what it is now."""
+
+    __match_args__ = ("topic", "id", "data")
 
     topic: str
     id: str
-    data: dict[str, object]
+    item: Mapping[str, object] | Shown
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The item as its API shows it; made when the first one asks, for often nobody does."""
+        return dict(self.item) if isinstance(self.item, Mapping) else self.item.as_dict()
 
     @property
     def key(self) -> tuple[str, str]:

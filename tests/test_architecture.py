@@ -45,7 +45,7 @@ BROAD_EXCEPTIONS = {
     "worker_process": "the worker's loop",
     "workflows.describe.worker": "the worker's loop",
     "workflows.describe.local_loading": "whatever a library raises is why a model cannot be loaded",
-    "workflows.polling.climber": "whatever a step raises is its record's, and ends nothing else",
+    "workflows.polling.runs": "whatever a step raises is its record's, and ends nothing else",
     "web.live": "a change that cannot be told must not silence those after it",
     "web.pages.live": "a change that cannot be drawn becomes a resync",
     "web.problems": "the one place where an unforeseen error becomes an answer",

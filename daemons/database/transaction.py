@@ -38,7 +38,13 @@ class Transaction:
 
         Quicker than `execute`, which binds each row anew; not for statements that return rows.
         """
-        execute_many(self._connection, statement, rows)
+        if rows:
+            keys = tuple(rows[0])
+            self.execute_tuples(statement, keys, [tuple([row[key] for key in keys]) for row in rows])
+
+    def execute_tuples(self, statement: UpdateBase, keys: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Do as `execute_many`, with rows that are the values of `keys`: quicker still, for thousands a second."""
+        execute_many(self._connection, statement, keys, rows)
 
     def announce(self, event: Event) -> None:
         """Tell `event` to everybody after the commit, or to nobody if there is none."""

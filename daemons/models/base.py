@@ -1,6 +1,7 @@
 """What all tables share: how times, JSON and counted rows are stored, and how constraints are named."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, DateTime, Integer, MetaData
@@ -39,6 +40,8 @@ def _in_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+# Kept, because what is written together has the same few times.
+@lru_cache(256)
 def _spelled(value: datetime | None) -> str | None:
     return None if value is None else _in_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
 

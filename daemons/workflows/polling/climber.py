@@ -24,9 +24,9 @@ from daemons.subprocess_work import Worker
 from daemons.subprocess_work.spec import WorkerSpec
 from daemons.values import Job, JsonValue
 from daemons.workflows.polling.keeper import RecordKeeper, Settled
-from daemons.workflows.polling.keeper.adding import checked_fields
 from daemons.workflows.polling.ladder import Ladder, Outcome, Step
 from daemons.workflows.polling.records import DONE, FAILED, TIMED_OUT, Record
+from daemons.workflows.polling.runs import Run, Runs, StepTimedOut
 
 T = TypeVar("T")
 SPARE = 0.5
@@ -35,12 +35,6 @@ LANES = {"io": 1000, "cpu": 2, "model": 4}
 """Steps at a time of what they take; what takes neither processor nor model is bound by the slots alone."""
 RETRY_SECONDS = 1.0
 """Until the database is asked again that was away."""
-
-
-class StepTimedOut(DaemonError):
-    """The step took longer than it may."""
-
-    code = "ERR_STEP_TIMED_OUT"
 
 
 class NoStep(DaemonError):
@@ -84,14 +78,13 @@ class Climber:
         self._ladders = {ladder.name: ladder for ladder in ladders}
         self._options = options
         self._clock = clock
-        self._room = concurrency + max(1, int(concurrency * SPARE))
+        self._spare = max(1, int(concurrency * SPARE))
+        self._room = concurrency + self._spare
         self._chain_limit = chain_limit
         self._interval = interval
-        self._slots = asyncio.Semaphore(concurrency)
-        self._lanes = {name: asyncio.Semaphore(places) for name, places in LANES.items()}
         self._in_hand: dict[str, Record] = {}
         self._broken_off: list[Record] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._runs = Runs(clock, concurrency, LANES, self._over)
         self._settled: list[tuple[Settled, int]] = []
         self._something = asyncio.Event()
         self._has_settled = asyncio.Event()
@@ -110,11 +103,13 @@ class Climber:
             storing = asyncio.create_task(self._store(), name="storing steps")
             lingers = 0 if until_settled and linger is None else linger
             climbing = asyncio.create_task(self._climb(lingers, until, until_settled), name="climbing")
+            watching = asyncio.create_task(self._runs.watch(), name="watching how long steps take")
             try:
-                await asyncio.wait({storing, climbing}, return_when=asyncio.FIRST_COMPLETED)
-                # Storing never ends but by an error, without which climbing would wait for ever.
-                (climbing if climbing.done() else storing).result()
+                done, _ = await asyncio.wait({storing, climbing, watching}, return_when=asyncio.FIRST_COMPLETED)
+                # The others never end but by an error, without which climbing would wait for ever.
+                (climbing if climbing in done else done.pop()).result()
             finally:
+                watching.cancel()
                 await self._end(storing, climbing)
 
     def drain(self) -> None:
@@ -133,10 +128,11 @@ class Climber:
                 await self._written(self._keeper.take_back)
                 looked = now
             is_over = self._is_draining or (until is not None and now >= until)
-            room = 0 if is_over else max(0, self._room - len(self._in_hand))
-            claimed, due = await self._written(partial(self._claim, room))
-            for record in claimed:
-                self._take(record, chained=0)
+            due = None
+            if not is_over and (room := self._room - len(self._in_hand)) > 0 and self._is_worth(room):
+                claimed, due = await self._written(partial(self._claim, room))
+                for record in claimed:
+                    self._take(record, chained=0)
             if self._in_hand:
                 idle_since = None
             elif is_over:
@@ -147,6 +143,10 @@ class Climber:
                 if linger is not None and now - idle_since >= linger:
                     return
             await self._clock.wait(self._something, self._pause(now, due, idle_since, linger, until))
+
+    def _is_worth(self, room: int) -> bool:
+        """Whether to ask for more: at once while a slot is free, else for several together."""
+        return not self._runs.are_waiting or 2 * room >= self._spare
 
     async def _written(self, unit: Callable[[Any], T]) -> T:
         """Write, again and again while the database is away: what was done must not be done twice for that."""
@@ -182,60 +182,28 @@ class Climber:
 
     def _take(self, record: Record, chained: int) -> None:
         self._in_hand[record.id] = record
-        task = asyncio.create_task(self._step(record, chained), name=f"record {record.code}")
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._over, record))
-
-    def _over(self, record: Record, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if task.cancelled() and self._in_hand.pop(record.id, None) is not None:
-            self._broken_off.append(record)
-            self._something.set()
-
-    async def _step(self, record: Record, chained: int) -> None:
-        ladder = self._ladders[record.ladder]
-        step = ladder.next_step(record)
-        began_at, began = self._clock.now(), self._clock.monotonic()
+        step = self._ladders[record.ladder].next_step(record)
         if step is None:
             step = Step("", _no_step, (), record.status)
-            error: BaseException = NoStep(f"{record.code} is at {record.status}, where no step begins.")
-            self._note(
-                Settled(record, step, began_at, 0.0, None, ErrorInfo.of(error), FAILED, is_hopeless=True), chained
-            )
+            error = ErrorInfo.of(NoStep(f"{record.code} is at {record.status}, where no step begins."))
+            self._note(Settled(record, step, self._clock.now(), 0.0, None, error, FAILED, is_hopeless=True), chained)
             return
-        async with self._lanes[step.lane], self._slots:
-            began_at, began = self._clock.now(), self._clock.monotonic()
-            came_to = await self._tried(step, record)
-        seconds = self._clock.monotonic() - began
-        goes_on = "outcome" in came_to and chained + 1 < self._chain_limit and not self._is_draining
-        self._note(Settled(record, step, began_at, seconds, may_go_on=goes_on, **came_to), chained)
+        self._runs.add(Run(record, step, chained, _Context(self._ctx, self._options, record, step.name)))
 
-    async def _tried(self, step: Step, record: Record) -> dict[str, Any]:
-        """Return what the step came to, as `Settled` takes it."""
-        context = _Context(self._ctx, self._options, record, step.name)
-        running = asyncio.ensure_future(step.run(context, record))
-        try:
-            if await self._clock.settle({running}, step.timeout):
-                running.cancel()
-                await self._clock.settle({running}, step.timeout / 10)
-                late = StepTimedOut(f"{step.name} took longer than {step.timeout:g} s.")
-                return {"error": ErrorInfo.of(late), "word": TIMED_OUT}
-            outcome = running.result()
-            checked_fields({**record.fields, **outcome.fields})
-        except (asyncio.CancelledError, Superseded):
-            running.cancel()
-            await self._clock.settle({running}, step.timeout / 10)
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a step raises is its record's, and ends nothing else
-            return {
-                "error": ErrorInfo.of(error),
-                "word": FAILED,
-                "is_hopeless": not can_be_retried(error),
-                "is_away": isinstance(error, Unavailable),
-                # Whoever knows when it is worth trying again says so.
-                "pause": float(getattr(error, "retry_after", None) or 0.0),
-            }
-        return {"outcome": outcome}
+    def _over(self, run: Run, outcome: Outcome | None, error: BaseException | None) -> None:
+        """Note what a step came to."""
+        if isinstance(error, asyncio.CancelledError | Superseded):
+            # Given back at the end: the record has not failed.
+            self._broken_off.append(self._in_hand.pop(run.record.id))
+            self._something.set()
+            return
+        if outcome is not None:
+            goes_on = run.chained + 1 < self._chain_limit and not self._is_draining
+            settled = Settled(run.record, run.step, run.began_at, run.seconds, outcome, may_go_on=goes_on)
+        else:
+            assert error is not None
+            settled = _failed(run, error)
+        self._note(settled, run.chained)
 
     def _note(self, settled: Settled, chained: int) -> None:
         self._settled.append((settled, chained))
@@ -297,21 +265,30 @@ class Climber:
         self._is_draining = self._is_closing = True
         climbing.cancel()
         await asyncio.gather(climbing, return_exceptions=True)
-        await self._break_off()
+        await self._runs.break_off()
         # Not cancelled: nobody would know then whether its last write was committed.
         self._has_settled.set()
         await asyncio.gather(storing, return_exceptions=True)
         # What it took in hand for a next step meanwhile.
-        await self._break_off()
+        await self._runs.break_off()
         left = [*self._in_hand.values(), *self._broken_off]
         if left:
             await self._written(partial(self._keeper.release, records=left))
 
-    async def _break_off(self) -> None:
-        tasks = [*self._tasks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+
+def _failed(run: Run, error: BaseException) -> Settled:
+    return Settled(
+        run.record,
+        run.step,
+        run.began_at,
+        run.seconds,
+        error=ErrorInfo.of(error),
+        word=TIMED_OUT if isinstance(error, StepTimedOut) else FAILED,
+        is_hopeless=not can_be_retried(error),
+        is_away=isinstance(error, Unavailable),
+        # Whoever knows when it is worth trying again says so.
+        pause=float(getattr(error, "retry_after", None) or 0.0),
+    )
 
 
 def _settle(tx: Any, keeper: RecordKeeper, ctx: JobContext, settled: Sequence[Settled]) -> Sequence[Record | None]:

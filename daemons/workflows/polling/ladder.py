@@ -110,10 +110,12 @@ class Ladder:
     form: type[BaseModel] | None = None  #: what a person is asked for there
     options: type[BaseModel] | None = None
     forced: str | None = None  #: where a person puts it to have it go on all the same
+    _rungs: Mapping[str, tuple[Step, ...]] = field(init=False, repr=False, compare=False)
+    """The steps that begin at a status; looked up for every step of every record."""
 
     def next_step(self, record: Record) -> Step | None:
         """Return the step that `record` is to take, None where there is none."""
-        return next((step for step in self.steps if record.status in step.origins and step.when(record)), None)
+        return next((step for step in self._rungs.get(record.status, ()) if step.when(record)), None)
 
     def step(self, name: str) -> Step | None:
         """Return the step of that name."""
@@ -136,3 +138,5 @@ class Ladder:
         for status in (*self.final, self.awaiting, self.forced):
             if status is not None and status not in known:
                 raise ValueError(f"{self.name}: {status} is no status of the ladder")
+        rungs = {status: tuple(step for step in self.steps if status in step.origins) for status in self.statuses}
+        object.__setattr__(self, "_rungs", rungs)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemons.errors import ErrorInfo
 from daemons.values import JsonValue
@@ -33,9 +33,11 @@ class NewRecord:
     code: str | None = None  #: None: the ladder's next one
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record as it is now. The first fields are the columns of its table, in their order in `rows.COLUMNS`."""
+class Record(NamedTuple):
+    """A record as it is now. Its fields are the columns of its table, in their order in `rows.COLUMNS`.
+
+    A tuple, because thousands are made of rows and changed each second.
+    """
 
     id: str
     number: int
@@ -64,7 +66,7 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record of the HTTP API, times still datetimes."""
-        shown = {name: getattr(self, name) for name in self.__slots__ if name != "fence"}
+        shown = {name: value for name, value in self._asdict().items() if name != "fence"}
         return {
             **shown,
             "fields": dict(self.fields),

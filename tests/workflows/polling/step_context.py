@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -104,4 +103,4 @@ def after(record: Record, outcome: Outcome, step: str) -> Record:
     """Return the record as it is once `outcome` of the step of that name is stored."""
     fields = {name: value for name, value in {**record.fields, **outcome.fields}.items() if value is not None}
     provenance = {**record.provenance, **{name: {"by": step} for name in outcome.fields if name in fields}}
-    return replace(record, fields=fields, provenance=provenance, status=outcome.to or record.status)
+    return record._replace(fields=fields, provenance=provenance, status=outcome.to or record.status)

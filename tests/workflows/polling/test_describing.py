@@ -1,7 +1,6 @@
 """A record's description: whatever the describer says, and however it fails."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -73,7 +72,7 @@ async def test_the_job_is_given_the_file_and_what_is_known_and_its_answer_is_kep
 
 async def test_what_a_person_wrote_stays_and_what_the_step_wrote_is_renewed() -> None:
     first = after(record(b"/a.jpg"), await said("First."), "describe")
-    by_hand = replace(first, provenance={"description": {"by": "anna"}})
+    by_hand = first._replace(provenance={"description": {"by": "anna"}})
 
     assert (await said("Second.", first)).fields["description"] == "Second."
     kept = await said("Second.", by_hand)

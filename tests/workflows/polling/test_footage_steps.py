@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -59,8 +59,8 @@ async def probed(ctx: Context, path: bytes, **fields: Any) -> Record:
 
 def child(parent: Record, new: NewRecord) -> Record:
     """Return the record that `new` becomes."""
-    return replace(
-        parent, ladder=new.ladder, status=new.status, source=new.source, fields=dict(new.fields), parent_id=parent.id
+    return parent._replace(
+        ladder=new.ladder, status=new.status, source=new.source, fields=dict(new.fields), parent_id=parent.id
     )
 
 
@@ -75,7 +75,7 @@ async def code_of(step: Any, ctx: Context, record: Record) -> tuple[str, bool]:
 def rewritten(clip: Record, data: bytes) -> Record:
     """Return the record of a clip whose file holds only this, and is known to."""
     Path(os.fsdecode(file_of(clip))).write_bytes(data)
-    return replace(clip, fields={**clip.fields, "size": len(data)})
+    return clip._replace(fields={**clip.fields, "size": len(data)})
 
 
 # The clip's facts.
@@ -97,7 +97,7 @@ async def test_a_clips_facts_are_read(ctx: Context, clip: bytes) -> None:
 
 
 async def test_what_a_person_wrote_stays(ctx: Context, clip: bytes) -> None:
-    named = replace(record(clip, title="The old pier"), provenance={"title": {"by": "ada"}})
+    named = record(clip, title="The old pier")._replace(provenance={"title": {"by": "ada"}})
 
     assert "title" not in (await probe(ctx, named)).fields
 
@@ -178,7 +178,7 @@ async def test_a_film_that_is_black_throughout_has_a_picture_all_the_same(ctx: C
 
 
 async def test_frames_are_taken_evenly_and_become_records(ctx: Context, clip: bytes, tmp_path: Path) -> None:
-    found = replace(await probed(ctx, clip), title="Pier")
+    found = (await probed(ctx, clip))._replace(title="Pier")
     folder = tmp_path / "records" / found.id
     folder.mkdir(parents=True)
     (folder / "000001000.jpg.0badc0de.tmp").touch()  # of a process that was killed

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,7 @@ async def test_of_a_clip_of_which_nothing_is_known_little_is_said() -> None:
 async def test_what_a_person_wrote_stays() -> None:
     async with opened(*FRAMES) as ctx:
         outcome = await summarise(ctx, clip(description="The last ferry."))
-        mine = replace(clip(description="Once more"), provenance={"description": {"by": "description"}})
+        mine = clip(description="Once more")._replace(provenance={"description": {"by": "description"}})
         again = await summarise(ctx, mine)
 
     assert "description" not in outcome.fields and outcome.fields["transcript"]

@@ -3,7 +3,6 @@
 import asyncio
 import struct
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -222,10 +221,10 @@ def test_whoever_has_nothing_to_compare_is_told_what_to_do() -> None:
     still = record(b"/a.jpg", "6 - Generating Embeddings")
 
     told = {
-        "ladder": nothing_to_compare(replace(still, ladder="frames"), LADDERS["frames"]),
-        "words": nothing_to_compare(replace(still, fields={"embedding_dimensions": 0}), LADDERS["stills"]),
-        "complete": nothing_to_compare(replace(still, is_complete=True), LADDERS["stills"]),
-        "parked": nothing_to_compare(replace(still, parked_at=still.created_at), LADDERS["stills"]),
+        "ladder": nothing_to_compare(still._replace(ladder="frames"), LADDERS["frames"]),
+        "words": nothing_to_compare(still._replace(fields={"embedding_dimensions": 0}), LADDERS["stills"]),
+        "complete": nothing_to_compare(still._replace(is_complete=True), LADDERS["stills"]),
+        "parked": nothing_to_compare(still._replace(parked_at=still.created_at), LADDERS["stills"]),
         "gone": nothing_to_compare(still, None),
     }
 

@@ -3,7 +3,6 @@
 import os
 import struct
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +112,7 @@ async def test_what_a_person_wrote_stays_and_what_an_earlier_look_found_is_renew
 ) -> None:
     path = with_iptc(saved(landscape(*SMALL), tmp_path / "a.jpg"), (2, 5, b"Found"), (2, 120, b"Caption"))
     first = after(record(path), await metadata(ctx, record(path)), "metadata")
-    edited = replace(
-        first,
+    edited = first._replace(
         fields={**first.fields, "title": "A person's", "notes": "n"},
         provenance={**first.provenance, "title": {"by": "anna"}, "notes": {"by": "anna"}},
     )

@@ -42,7 +42,7 @@ async def scraper(**pages: Step) -> AsyncIterator[tuple[Context, Internet]]:
 
 
 def still(url: Any, **more: Any) -> Any:
-    return replace(record(b"/pictures/a.jpg", "4 - Scraping URL", url=url), **more)
+    return record(b"/pictures/a.jpg", "4 - Scraping URL", url=url)._replace(**more)
 
 
 async def test_a_page_is_read_into_the_record() -> None:

@@ -1,7 +1,6 @@
 """Stills climb from a file to a description, or to a person who is asked for what is missing."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,7 +39,7 @@ async def climbed(ctx: Context, still: Record) -> tuple[Record, list[str]]:
     while (step := STILLS.next_step(still)) is not None and len(taken) < 20:
         outcome = await step.run(ctx, still)
         taken.append(step.name)
-        still = replace(after(still, outcome, step.name), status=outcome.to or step.to, reasons=tuple(outcome.reasons))
+        still = after(still, outcome, step.name)._replace(status=outcome.to or step.to, reasons=tuple(outcome.reasons))
         if still.status == STILLS.awaiting:
             break
     return still, taken
@@ -84,7 +83,7 @@ async def test_a_photograph_that_says_enough_of_itself_climbs_to_the_top(ctx: Co
 async def test_one_that_says_too_little_asks_a_person_and_goes_on_once_answered(ctx: Context, tmp_path: Path) -> None:
     waiting, taken = await climbed(ctx, record(saved(landscape(64, 48), tmp_path / "a.jpg"), STATUSES[0]))
     form = StillForm(caption="Market in Lisbon, from the collection of the museum.", taken_at="1931")
-    answered = replace(waiting, fields={**waiting.fields, **form.model_dump(exclude_defaults=True)})
+    answered = waiting._replace(fields={**waiting.fields, **form.model_dump(exclude_defaults=True)})
 
     _, on = await climbed(ctx, answered)
 
@@ -115,8 +114,7 @@ def test_a_url_that_a_person_wrote_is_read_and_one_that_was_read_is_not_read_aga
     status: str, read_at: str | None, step: str
 ) -> None:
     written = {"url": {"by": "anna", "at": "2030-01-01T12"}}
-    still = replace(
-        record(b"/a.jpg", status, url="example.org/shop"),
+    still = record(b"/a.jpg", status, url="example.org/shop")._replace(
         provenance=written | ({"url_problem": {"by": "scrape", "at": read_at}} if read_at else {}),
     )
 

@@ -1,7 +1,6 @@
 """What is offered for the empty fields of a form: from the record itself, and from those beside it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,7 +74,7 @@ def test_words_dates_names_and_addresses_are_found_where_they_stand() -> None:
         ("Frank Meadow", "from the copyright notice"),
     ]
     assert [value for value, _ in offered(still, "notes")][:2] == ["Whitby Museum", "Not for sale."]
-    assert offered(replace(still, parent_id="above"), "keywords") == [(["bridge"], "from the caption")]
+    assert offered(still._replace(parent_id="above"), "keywords") == [(["bridge"], "from the caption")]
 
 
 def test_the_values_used_most_beside_it_are_offered_with_how_many_have_them() -> None:
@@ -201,4 +200,4 @@ async def test_neighbours_are_those_of_the_same_folder_and_ladder_nearest_first(
     assert [one["place"] for one in found] == ["Hull", None, "Whitby"]
     assert found[2] == {"place": "Whitby", "keywords": ["ice"]}
     assert await neighbours(database, made[2], []) == []
-    assert await neighbours(database, replace(made[2], source="filemaker:Stills/3"), ["place"]) == []
+    assert await neighbours(database, made[2]._replace(source="filemaker:Stills/3"), ["place"]) == []

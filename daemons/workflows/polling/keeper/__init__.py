@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from daemons.database.transaction import Transaction
 from daemons.errors import UnknownName
-from daemons.events import Event, ItemChanged
+from daemons.events import Event
 from daemons.values import Page
 from daemons.workflow import KeeperTools
 from daemons.workflows.polling.keeper import importing, lists, moving, remotes
@@ -30,7 +30,7 @@ from daemons.workflows.polling.keeper.moving import LOCK_SECONDS, NotThere, Reco
 from daemons.workflows.polling.keeper.neighbours import neighbours
 from daemons.workflows.polling.keeper.news import News, last_try, standing, tries_after
 from daemons.workflows.polling.keeper.row_files import OWN_COLUMNS, Kind, Refused, Row, kind_of, read_rows
-from daemons.workflows.polling.keeper.rows import TOPIC, StaleRecord, UnknownRecord
+from daemons.workflows.polling.keeper.rows import TOPIC, StaleRecord, UnknownRecord, record_told
 from daemons.workflows.polling.keeper.settling import Settled, release, settle
 from daemons.workflows.polling.keeper.small_copies import NoSmallCopy, SmallCopies
 from daemons.workflows.polling.keeper.waiting import Stuck, Waiting, waiting
@@ -120,7 +120,7 @@ class RecordKeeper:
         """Call `wake` whenever a record of these ladders was written to."""
 
         def hear(event: Event) -> None:
-            if isinstance(event, ItemChanged) and event.topic == TOPIC and event.data["ladder"] in ladders:
+            if (record := record_told(event)) is not None and record.ladder in ladders:
                 wake()
 
         with self._bus.listen(hear):

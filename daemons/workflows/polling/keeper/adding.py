@@ -78,7 +78,7 @@ def _add(
         tx.execute_many(_insert, rows)
         made = _records_of(tx, [*fresh])
         for digest in fresh:
-            tx.announce(ItemChanged(TOPIC, made[digest].id, made[digest].as_dict()))
+            tx.announce(ItemChanged(TOPIC, made[digest].id, made[digest]))
         known |= made
     return [(known[digest], digest in fresh) for digest in digests]
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from sqlalchemy import select
 
 from daemons.database import Database
-from daemons.events import Event, ItemChanged
-from daemons.workflows.polling.keeper.rows import RECORDS, TOPIC
+from daemons.events import Event
+from daemons.workflows.polling.keeper.rows import RECORDS, record_told
 from daemons.workflows.polling.ladder import Ladder
 
 _R = RECORDS.c
@@ -24,13 +24,13 @@ class Awaiting:
 
     def hear(self, event: Event) -> None:
         """Heed what the bus tells."""
-        if not isinstance(event, ItemChanged) or event.topic != TOPIC:
+        if (record := record_told(event)) is None:
             return
-        ladder = self._ladders.get(str(event.data["ladder"]))
-        if ladder is not None and ladder.awaiting is not None and event.data["status"] == ladder.awaiting:
-            self._ids.add(event.id)
+        ladder = self._ladders.get(record.ladder)
+        if ladder is not None and ladder.awaiting is not None and record.status == ladder.awaiting:
+            self._ids.add(record.id)
         else:
-            self._ids.discard(event.id)
+            self._ids.discard(record.id)
 
     async def read(self, database: Database) -> None:
         """Read those there are. Listen first: then nothing is missed between."""

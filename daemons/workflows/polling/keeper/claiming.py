@@ -108,6 +108,6 @@ def take_back(tx: Transaction, ladders: Mapping[str, Ladder]) -> int:
             "error": error.as_dict(),
         }
         tx.execute(insert(RecordStepTable).values(tried))
-        tx.announce(ItemChanged(TOPIC, record.id, freed.as_dict()))
+        tx.announce(ItemChanged(TOPIC, record.id, freed))
     heed(tx, ladders, parked_now)
     return len(rows)

@@ -77,10 +77,10 @@ def heed(tx: Transaction, ladders: Mapping[str, Ladder], children: Iterable[Reco
         if is_open is (parent.due_at is not None):
             _store(tx, parent, {"due_at": None if is_open else tx.now})
         else:
-            tx.announce(ItemChanged(TOPIC, parent_id, parent.as_dict()))
+            tx.announce(ItemChanged(TOPIC, parent_id, parent))
 
 
 def _store(tx: Transaction, parent: Record, change: dict[str, Any]) -> None:
     change |= {"revision": parent.revision + 1, "updated_at": tx.now}
     changed = record_of(tx.execute(update(RECORDS).where(_R.id == parent.id).values(change).returning(*COLUMNS)).one())
-    tx.announce(ItemChanged(TOPIC, parent.id, changed.as_dict()))
+    tx.announce(ItemChanged(TOPIC, parent.id, changed))

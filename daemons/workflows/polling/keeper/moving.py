@@ -1,7 +1,6 @@
 """What people and other systems do to records: write fields, move them, have them tried again, lock a form."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -73,7 +72,7 @@ def edit(
     }
     ladder = ladders.get(record.ladder)
     if ladder and (record.status == ladder.awaiting or record.parked_at) and record.running_since is None:
-        must_wait = has_to_wait(tx, ladder.next_step(replace(record, fields=everything)), record.id)
+        must_wait = has_to_wait(tx, ladder.next_step(record._replace(fields=everything)), record.id)
         change |= {"due_at": None if must_wait else tx.now, "parked_at": None, "attempts": 0}
     return _store(tx, ladders, record, change)
 
@@ -96,7 +95,7 @@ def move(
     ladder = ladders.get(record.ladder)
     if ladder is None or status not in ladder.statuses:
         raise StatusNotOnLadder(f"{clean(status, 100)} is no status of {clean(record.ladder, 63)}.")
-    there = replace(record, status=status)
+    there = record._replace(status=status)
     step = ladder.next_step(there) if status != ladder.awaiting else None
     change: dict[str, Any] = {
         "status": status,
@@ -172,7 +171,7 @@ def _find(tx: Transaction, record_id: str, who: str, revision: int | None) -> Re
 def _store(tx: Transaction, ladders: Mapping[str, Ladder], record: Record, change: dict[str, Any]) -> Record:
     change |= {"revision": record.revision + 1, "updated_at": tx.now}
     changed = record_of(tx.execute(update(RECORDS).where(_R.id == record.id).values(change).returning(*COLUMNS)).one())
-    tx.announce(ItemChanged(TOPIC, record.id, changed.as_dict()))
+    tx.announce(ItemChanged(TOPIC, record.id, changed))
     if (changed.is_complete, is_at_rest(changed)) != (record.is_complete, is_at_rest(record)):
         heed(tx, ladders, [changed])
     return changed

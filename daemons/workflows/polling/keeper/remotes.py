@@ -261,7 +261,7 @@ def _moved(tx: Transaction, ladders: Mapping[str, Ladder], record: Record, statu
     }
     row = tx.execute(update(RECORDS).where(_R.id == record.id).values(change).returning(*COLUMNS)).one()
     parked = record_of(row)
-    tx.announce(ItemChanged(TOPIC, parked.id, parked.as_dict()))
+    tx.announce(ItemChanged(TOPIC, parked.id, parked))
     heed(tx, ladders, [parked])
     return parked
 

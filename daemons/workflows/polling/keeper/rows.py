@@ -7,6 +7,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Table
 
 from daemons.errors import Conflict, ErrorInfo, NotFound
+from daemons.events import Event, ItemChanged
 from daemons.text import clean
 from daemons.workflows.polling.records import Reason, Record
 from daemons.workflows.polling.tables import RecordTable
@@ -76,6 +77,11 @@ def record_of(row: Sequence[Any]) -> Record:
     values[_ERROR] = ErrorInfo.from_dict(error) if error else None
     values[_REASONS] = tuple(Reason(**reason) for reason in reasons or ())
     return Record(*values)
+
+
+def record_told(event: Event) -> Record | None:
+    """Return the record that an event tells of, None if it tells of something else."""
+    return event.item if isinstance(event, ItemChanged) and isinstance(event.item, Record) else None
 
 
 def digest_of(ladder: str, source: str) -> str:

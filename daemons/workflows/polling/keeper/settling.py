@@ -4,9 +4,10 @@ Whoever moved a record meanwhile wins: the late outcome is refused, and listed. 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from operator import itemgetter
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -29,7 +30,7 @@ _R = RECORDS.c
 _V = cast(Table, RecordVectorTable.__table__)
 _locked = select(_R.id, _R.fence, _R.revision).where(_R.id.in_(bindparam("b_ids", expanding=True))).with_for_update()
 _again = select(*COLUMNS).where(_R.id == bindparam("b_id"))
-_CHANGED = (
+_AS_THEY_ARE = (
     "title",
     "status",
     "fields",
@@ -38,26 +39,39 @@ _CHANGED = (
     "fence",
     "is_complete",
     "attempts",
-    "error",
-    "reasons",
     "due_at",
     "parked_at",
     "running_since",
     "status_at",
     "updated_at",
-    "held_by",
-    "held_attempt",
 )
+"""Columns that hold what the record's fields hold."""
+_CHANGED = (*_AS_THEY_ARE, "error", "reasons", "held_by", "held_attempt")
+_as_they_are = itemgetter(*map(Record._fields.index, _AS_THEY_ARE))
 _move = (
     update(RECORDS)
     .where(_R.id == bindparam("b_id"))
     .values({name: bindparam(f"new_{name}", type_=_R[name].type) for name in _CHANGED})
 )
+_MOVED = (*(f"new_{name}" for name in _CHANGED), "b_id")
 _insert_tries = insert(RecordStepTable)
+_TRIED = (
+    "record",
+    "ladder",
+    "step",
+    "attempt",
+    "outcome",
+    "old",
+    "new",
+    "started_at",
+    "seconds",
+    "by",
+    "error",
+    "note",
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """A try of a step that is over. Without an `outcome` it failed for `error`."""
 
     record: Record  #: as it was taken in hand
@@ -89,12 +103,12 @@ def settle(
             now = record_of(tx.execute(_again, {"b_id": one.record.id}).one())
             after.append(_after(tx, ladders, _merged(one, now)))
     moved = [record for record in after if record is not None]
-    tx.execute_many(_move, [_row(record, job_id, attempt) for record in moved])
+    tx.execute_tuples(_move, _MOVED, [_row(record, job_id, attempt) for record in moved])
     tries = [_tried(one, record, job_id) for one, record in zip(settled, after, strict=True)]
-    tx.execute_many(_insert_tries, tries)
+    tx.execute_tuples(_insert_tries, _TRIED, tries)
     _keep_vectors(tx, settled, after)
     for record in moved:
-        tx.announce(ItemChanged(TOPIC, record.id, record.as_dict()))
+        tx.announce(ItemChanged(TOPIC, record.id, record))
     # None of them was at rest, nor complete, while its step was done.
     heed(tx, ladders, [record for record in moved if record.is_complete or is_at_rest(record)])
     return after
@@ -117,11 +131,11 @@ def _after(tx: Transaction, ladders: Mapping[str, Ladder], one: Settled) -> Reco
         parked = one.is_hopeless or (attempts >= one.step.max_attempts and not one.is_away)
         due_at = None if parked else retry_at(tx.now, attempts, one.pause)
         change |= {"attempts": attempts, "error": one.error, "due_at": due_at, "parked_at": tx.now if parked else None}
-        return replace(record, **change)
+        return record._replace(**change)
     change |= _found_out(tx, record, one.step, outcome)
     if outcome.children:
         add(tx, ladders, outcome.children, by=one.step.name, parent_id=record.id)
-    return _placed(tx, ladders[record.ladder], replace(record, **change), may_go_on=one.may_go_on)
+    return _placed(tx, ladders[record.ladder], record._replace(**change), may_go_on=one.may_go_on)
 
 
 def _found_out(tx: Transaction, record: Record, step: Step, outcome: Outcome) -> dict[str, Any]:
@@ -138,7 +152,7 @@ def _found_out(tx: Transaction, record: Record, step: Step, outcome: Outcome) ->
     status = outcome.to or step.to
     title = fields.get("title") or record.title or fields.get("file_name")
     return {
-        "title": clean(str(title), TITLE_CHARACTERS),
+        "title": title if title is record.title else clean(str(title), TITLE_CHARACTERS),
         "status": status,
         "fields": fields,
         "provenance": provenance,
@@ -158,10 +172,10 @@ def _placed(tx: Transaction, ladder: Ladder, record: Record, *, may_go_on: bool)
         return record
     step = ladder.next_step(record)
     if step is None:
-        return replace(record, is_complete=True) if record.status in ladder.final else record
+        return record._replace(is_complete=True) if record.status in ladder.final else record
     if has_to_wait(tx, step, record.id):
         return record
-    return replace(record, running_since=tx.now) if may_go_on else replace(record, due_at=tx.now)
+    return record._replace(running_since=tx.now) if may_go_on else record._replace(due_at=tx.now)
 
 
 def _merged(one: Settled, now: Record) -> Settled:
@@ -172,39 +186,40 @@ def _merged(one: Settled, now: Record) -> Settled:
     outcome = one.outcome
     if outcome is not None:
         outcome = replace(outcome, fields={name: value for name, value in outcome.fields.items() if name not in kept})
-    return replace(one, record=now, outcome=outcome)
+    return one._replace(record=now, outcome=outcome)
 
 
-def _row(record: Record, job_id: str, attempt: int) -> dict[str, Any]:
+def _row(record: Record, job_id: str, attempt: int) -> tuple[Any, ...]:
+    """Return the values of _MOVED."""
     held = record.running_since is not None
-    values = {
-        **{name: getattr(record, name, None) for name in _CHANGED},
-        "fields": dict(record.fields),
-        "provenance": dict(record.provenance),
-        "error": record.error.as_dict() if record.error else None,
-        "reasons": [reason.as_dict() for reason in record.reasons] or None,
-        "held_by": job_id if held else None,
-        "held_attempt": attempt if held else None,
-    }
-    return {"b_id": record.id, **{f"new_{name}": value for name, value in values.items()}}
+    return (
+        *_as_they_are(record),
+        record.error.as_dict() if record.error else None,
+        [reason.as_dict() for reason in record.reasons] or None,
+        job_id if held else None,
+        attempt if held else None,
+        record.id,
+    )
 
 
-def _tried(one: Settled, after: Record | None, job_id: str) -> dict[str, Any]:
+def _tried(one: Settled, after: Record | None, job_id: str) -> tuple[Any, ...]:
+    """Return the values of _TRIED."""
+    record = one.record
     note = one.outcome.note if one.outcome else None
-    return {
-        "record": one.record.number,
-        "ladder": one.record.ladder,
-        "step": one.step.name,
-        "attempt": one.record.attempts + 1,
-        "outcome": one.word if after is not None else REFUSED,
-        "old": one.record.status,
-        "new": after.status if after is not None else one.record.status,
-        "started_at": one.started_at,
-        "seconds": one.seconds,
-        "by": job_id,
-        "error": one.error.as_dict() if one.error else None,
-        "note": clean(note, NOTE_CHARACTERS, keep_newlines=True) if note else None,
-    }
+    return (
+        record.number,
+        record.ladder,
+        one.step.name,
+        record.attempts + 1,
+        one.word if after is not None else REFUSED,
+        record.status,
+        after.status if after is not None else record.status,
+        one.started_at,
+        one.seconds,
+        job_id,
+        one.error.as_dict() if one.error else None,
+        clean(note, NOTE_CHARACTERS, keep_newlines=True) if note else None,
+    )
 
 
 def _keep_vectors(tx: Transaction, settled: Sequence[Settled], after: Sequence[Record | None]) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import os
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +30,7 @@ async def thumbnails(ctx: StepContext, record: Record) -> Outcome:
     copied = await copy(ctx, record)
     if copied.to is not None:
         return copied
-    record = replace(record, fields={**record.fields, **copied.fields})
+    record = record._replace(fields={**record.fields, **copied.fields})
     path, folder = file_of(record), folder_of(ctx, record.id)
     try:
         await look_at(path, record.fields.get("size"))
