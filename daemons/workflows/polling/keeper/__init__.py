@@ -17,7 +17,7 @@ from daemons.events import Event
 from daemons.values import Page
 from daemons.workflow import KeeperTools
 from daemons.workflows.polling.keeper import importing, lists, moving, remotes
-from daemons.workflows.polling.keeper.adding import add, adding_written
+from daemons.workflows.polling.keeper.adding import add
 from daemons.workflows.polling.keeper.awaiting import Awaiting
 from daemons.workflows.polling.keeper.brought import Brought, brought_of
 from daemons.workflows.polling.keeper.claiming import claim, due_of, has_open, next_due, take_back
@@ -135,7 +135,7 @@ class RecordKeeper:
         made = []
         for at in range(0, len(new), ADDED_AT_ONCE):
             unit = partial(add, ladders=self.ladders, new=new[at : at + ADDED_AT_ONCE], by=by)
-            made += await adding_written(self._database, unit)
+            made += await self._database.write(unit)
         return made
 
     async def bring_in(self, brought: Sequence[Brought], *, by: str, dry_run: bool = False) -> Imported:

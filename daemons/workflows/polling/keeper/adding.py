@@ -1,15 +1,13 @@
 """Making records: one of a source, with the ladder's next code."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
 
-from daemons.database import Database
-from daemons.database.transaction import Transaction, Unit
+from daemons.database.transaction import Transaction
 from daemons.errors import Invalid
 from daemons.events import ItemChanged
 from daemons.ids import new_id
@@ -20,7 +18,6 @@ from daemons.workflows.polling.ladder import Ladder
 from daemons.workflows.polling.records import NewRecord, Record
 from daemons.workflows.polling.tables import RecordCounterTable
 
-T = TypeVar("T")
 TITLE_CHARACTERS = 255
 FIELDS_BYTES = 1024 * 1024
 """Of what one record knows, as JSON."""
@@ -32,7 +29,6 @@ _known = select(*COLUMNS, RECORDS.c.digest).where(RECORDS.c.digest.in_(bindparam
 _insert = insert(RECORDS)
 _AT_ONCE = 500
 """Records made by one statement."""
-_TRIES = 3
 
 
 def add(
@@ -53,15 +49,11 @@ def add_each(
     ]
 
 
-async def adding_written(database: Database, unit: Unit[T]) -> T:
-    """Return what a unit comes to that adds records."""
-    for _ in range(_TRIES - 1):
-        try:
-            return await database.write(unit)
-        except IntegrityError:
-            # Somebody else added one of them at the same moment, as a drop folder may: by now it is known.
-            continue
-    return await database.write(unit)
+def hold(tx: Transaction, ladders: Collection[str]) -> None:
+    """Have whoever else adds to these ladders wait until the commit; SQLite has one writer anyway."""
+    if not tx.is_sqlite:
+        for name in sorted(ladders):
+            _counted(tx, name, 0)
 
 
 def _add(
@@ -69,6 +61,10 @@ def _add(
 ) -> list[tuple[Record, bool]]:
     digests = [digest_of(one.ladder, one.source) for one in new]
     known = _records_of(tx, digests)
+    if not tx.is_sqlite and not known.keys() >= {*digests}:
+        hold(tx, {one.ladder for one in new})
+        # What was added until then is known by now.
+        known |= _records_of(tx, [digest for digest in digests if digest not in known])
     # Of a source that comes twice the first makes the record.
     fresh = {digest: one for digest, one in zip(reversed(digests), reversed(new), strict=True) if digest not in known}
     if fresh:

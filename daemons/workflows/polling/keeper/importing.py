@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from daemons.database import Database
 from daemons.database.transaction import Transaction
-from daemons.workflows.polling.keeper.adding import add_each, adding_written, go_on_after, number_of
+from daemons.workflows.polling.keeper.adding import add_each, go_on_after, hold, number_of
 from daemons.workflows.polling.keeper.brought import Brought
 from daemons.workflows.polling.keeper.row_files import Refused
 from daemons.workflows.polling.keeper.rows import RECORDS, digest_of
@@ -67,7 +67,7 @@ async def bring_in(
         part = brought[at : at + ADDED_AT_ONCE]
         earlier = (frozenset(digests), frozenset(codes))
         unit = partial(_take_in, ladders=ladders, part=part, numbers=numbers, by=by, earlier=earlier, dry_run=dry_run)
-        taken = await adding_written(database, unit)
+        taken = await database.write(unit)
         digests.update(taken.digests)
         codes.update(taken.codes)
         result.added += len(taken.digests)
@@ -94,6 +94,8 @@ def _take_in(
     dry_run: bool,
 ) -> Taken:
     """Add what is new, and return what became of each; `earlier` are digests and codes of the file's rows before."""
+    if not dry_run:
+        hold(tx, {one.new.ladder for one in part})
     mine = [digest_of(one.new.ladder, one.new.source) for one in part]
     known = earlier[0] | {row[0] for row in tx.execute(_known, {"b_digests": mine})}
     asked = [one.new.code for one in part if one.new.code]
