@@ -57,6 +57,7 @@ class Runs:
         self._slots = slots
         self._places = dict(lanes)
         self._lines: dict[str, deque[Run]] = {lane: deque() for lane in lanes}
+        self._waiting = 0
         self._running: set[Run] = set()
         self._added = 0
         self._looks_at = math.inf
@@ -67,12 +68,13 @@ class Runs:
         self._added += 1
         run.number = self._added
         self._lines[run.step.lane].append(run)
+        self._waiting += 1
         self._begin()
 
     @property
     def are_waiting(self) -> bool:
         """Whether there is something that has no room yet."""
-        return any(self._lines.values())
+        return self._waiting > 0
 
     async def watch(self) -> None:
         """Cancel what takes longer than it may; never ends by itself."""
@@ -89,6 +91,7 @@ class Runs:
         """Cancel all that runs and forget what waits; what does not end within its grace is nobody's any more."""
         for line in self._lines.values():
             line.clear()
+        self._waiting = 0
         running = {run.task: run for run in self._running}
         for task in running:
             task.cancel()
@@ -97,8 +100,12 @@ class Runs:
             self._free(run)
 
     def _begin(self) -> None:
-        while self._slots and (line := min(self._with_room(), key=lambda line: line[0].number, default=None)):
+        while self._slots and self._waiting:
+            line = min(self._with_room(), key=lambda line: line[0].number, default=None)
+            if line is None:
+                return
             run = line.popleft()
+            self._waiting -= 1
             self._slots -= 1
             self._places[run.step.lane] -= 1
             self._running.add(run)

@@ -22,7 +22,7 @@ from daemons.workflows.polling.tables import RecordStepTable
 
 _R = RECORDS.c
 _due = (
-    select(_R.id)
+    select(_R.number)
     .where(_R.ladder.in_(bindparam("b_ladders", expanding=True)), _R.due_at <= bindparam("b_now", type_=_R.due_at.type))
     .order_by(_R.due_at, _R.number)
     .limit(bindparam("b_limit"))
@@ -30,7 +30,7 @@ _due = (
 )
 _claim = (
     update(RECORDS)
-    .where(_R.id.in_(_due.scalar_subquery()))
+    .where(_R.number.in_(_due.scalar_subquery()))
     .values(
         held_by=bindparam("b_job"),
         held_attempt=bindparam("b_attempt"),

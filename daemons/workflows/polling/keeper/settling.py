@@ -28,7 +28,8 @@ NOTE_CHARACTERS = 4_000
 
 _R = RECORDS.c
 _V = cast(Table, RecordVectorTable.__table__)
-_locked = select(_R.id, _R.fence, _R.revision).where(_R.id.in_(bindparam("b_ids", expanding=True))).with_for_update()
+_asked = _R.number.in_(bindparam("b_numbers", expanding=True))
+_locked = select(_R.number, _R.fence, _R.revision).where(_asked).with_for_update()
 _again = select(*COLUMNS).where(_R.id == bindparam("b_id"))
 _AS_THEY_ARE = (
     "title",
@@ -50,10 +51,10 @@ _CHANGED = (*_AS_THEY_ARE, "error", "reasons", "held_by", "held_attempt")
 _as_they_are = itemgetter(*map(Record._fields.index, _AS_THEY_ARE))
 _move = (
     update(RECORDS)
-    .where(_R.id == bindparam("b_id"))
+    .where(_R.number == bindparam("b_number"))
     .values({name: bindparam(f"new_{name}", type_=_R[name].type) for name in _CHANGED})
 )
-_MOVED = (*(f"new_{name}" for name in _CHANGED), "b_id")
+_MOVED = (*(f"new_{name}" for name in _CHANGED), "b_number")
 _insert_tries = insert(RecordStepTable)
 _TRIED = (
     "record",
@@ -91,10 +92,11 @@ def settle(
     tx: Transaction, ladders: Mapping[str, Ladder], job_id: str, attempt: int, settled: Sequence[Settled]
 ) -> list[Record | None]:
     """Store all of it; return each record as it is then, held if it goes on; None for what was refused."""
-    found = {row.id: (row.fence, row.revision) for row in tx.execute(_locked, _ids(settled))}
+    numbers = [one.record.number for one in settled]
+    found = {row[0]: (row[1], row[2]) for row in tx.execute(_locked, {"b_numbers": numbers})}
     after: list[Record | None] = []
     for one in settled:
-        fence, revision = found.get(one.record.id, (None, None))
+        fence, revision = found.get(one.record.number, (None, None))
         if fence != one.record.fence:
             after.append(None)
         elif revision == one.record.revision:
@@ -198,7 +200,7 @@ def _row(record: Record, job_id: str, attempt: int) -> tuple[Any, ...]:
         [reason.as_dict() for reason in record.reasons] or None,
         job_id if held else None,
         attempt if held else None,
-        record.id,
+        record.number,
     )
 
 
@@ -238,7 +240,3 @@ def _keep_vectors(tx: Transaction, settled: Sequence[Settled], after: Sequence[R
         put = make(_V).values(row)
         fresh = {"vector": row["vector"], "made_at": row["made_at"]}
         tx.execute(put.on_conflict_do_update(index_elements=[_V.c.record, _V.c.space], set_=fresh))
-
-
-def _ids(settled: Sequence[Settled]) -> dict[str, Any]:
-    return {"b_ids": [one.record.id for one in settled]}
