@@ -93,7 +93,8 @@ def settle(
 ) -> list[Record | None]:
     """Store all of it; return each record as it is then, held if it goes on; None for what was refused."""
     numbers = [one.record.number for one in settled]
-    found = {row[0]: (row[1], row[2]) for row in tx.execute(_locked, {"b_numbers": numbers})}
+    held = tx.execute(_locked, {"b_numbers": numbers})
+    found = {row.number: (row.fence, row.revision) for row in held}
     after: list[Record | None] = []
     for one in settled:
         fence, revision = found.get(one.record.number, (None, None))
