@@ -29,7 +29,7 @@ NOTE_CHARACTERS = 4_000
 _R = RECORDS.c
 _V = cast(Table, RecordVectorTable.__table__)
 _asked = _R.number.in_(bindparam("b_numbers", expanding=True))
-_locked = select(_R.number, _R.fence, _R.revision).where(_asked).with_for_update()
+_locked = select(_R.id, _R.fence, _R.revision).where(_asked).with_for_update()
 _again = select(*COLUMNS).where(_R.id == bindparam("b_id"))
 _AS_THEY_ARE = (
     "title",
@@ -92,12 +92,12 @@ def settle(
     tx: Transaction, ladders: Mapping[str, Ladder], job_id: str, attempt: int, settled: Sequence[Settled]
 ) -> list[Record | None]:
     """Store all of it; return each record as it is then, held if it goes on; None for what was refused."""
-    numbers = [one.record.number for one in settled]
-    held = tx.execute(_locked, {"b_numbers": numbers})
-    found = {row.number: (row.fence, row.revision) for row in held}
+    # Looked up by number, which is quick, and known by id: SQLite gives the number of a deleted row to another.
+    rows = tx.execute(_locked, {"b_numbers": [one.record.number for one in settled]})
+    found = {row.id: (row.fence, row.revision) for row in rows}
     after: list[Record | None] = []
     for one in settled:
-        fence, revision = found.get(one.record.number, (None, None))
+        fence, revision = found.get(one.record.id, (None, None))
         if fence != one.record.fence:
             after.append(None)
         elif revision == one.record.revision:
