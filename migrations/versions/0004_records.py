@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("remote_revision", sa.String(100), nullable=True),
         sa.Column("remote_seen", sa.JSON(), nullable=True),
         sa.Column("remote_synced", sa.Integer(), nullable=True),
+        sa.Column("remote_parent", sa.String(32), nullable=True),
         sa.Column("edited_by", sa.String(100), nullable=True),
         sa.Column("edited_until", MOMENT, nullable=True),
         sa.Column("status_at", MOMENT, nullable=False),
@@ -58,6 +59,7 @@ def upgrade() -> None:
         ("ix_records_due", ["ladder", "due_at", "number"], "due_at IS NOT NULL", False),
         ("ix_records_held", ["held_by"], "held_by IS NOT NULL", False),
         ("ix_records_unsent", ["ladder", "number"], "remote_revision IS NOT NULL AND remote_synced < revision", False),
+        ("ix_records_remote_parent", ["remote_parent"], "remote_parent IS NOT NULL", False),
         ("uq_records_ladder_remote_id", ["ladder", "remote_id"], "remote_id IS NOT NULL", True),
     ):
         where = sa.text(condition)

@@ -11,6 +11,7 @@ from daemons.models import Base, Serial
 _IS_DUE = text("due_at IS NOT NULL")
 _IS_HELD = text("held_by IS NOT NULL")
 _IS_REMOTE = text("remote_id IS NOT NULL")
+_IS_ORPHAN = text("remote_parent IS NOT NULL")
 _IS_UNSENT = text("remote_revision IS NOT NULL AND remote_synced < revision")
 
 
@@ -53,6 +54,8 @@ class RecordTable(Base):
     # What that system had when both were last the same, and what is being written there; and our revision that it has.
     remote_seen: Mapped[dict[str, Any] | None]
     remote_synced: Mapped[int | None]
+    # The code of the record above it, which has not come from there yet.
+    remote_parent: Mapped[str | None] = mapped_column(String(32))
 
     # Who is writing into its form, and until when nobody else may.
     edited_by: Mapped[str | None] = mapped_column(String(100))
@@ -70,6 +73,12 @@ class RecordTable(Base):
         Index("ix_records_board", "ladder", "status", "parked_at", "status_at", "number"),
         Index("ix_records_parent_id", "parent_id", "is_complete"),
         Index("ix_records_unsent", "ladder", "number", sqlite_where=_IS_UNSENT, postgresql_where=_IS_UNSENT),
+        Index(
+            "ix_records_remote_parent",
+            "remote_parent",
+            sqlite_where=_IS_ORPHAN,
+            postgresql_where=_IS_ORPHAN,
+        ),
         Index(
             "uq_records_ladder_remote_id",
             "ladder",

@@ -42,7 +42,15 @@ _by_id = select(*COLUMNS, *_REMOTE).where(_R.id == bindparam("b_id")).with_for_u
 _with_code = select(_R.code).where(
     _R.ladder == bindparam("b_ladder"), _R.code.in_(bindparam("b_codes", expanding=True))
 )
-_ADOPTED = ("remote_id", "remote_revision", "remote_seen", "remote_synced", "due_at", "is_complete")
+_ADOPTED = (
+    "remote_id",
+    "remote_revision",
+    "remote_seen",
+    "remote_synced",
+    "remote_parent",
+    "due_at",
+    "is_complete",
+)
 _adopt = (
     update(RECORDS)
     .where(_R.id == bindparam("b_id"))
@@ -192,7 +200,8 @@ def _add(tx: Transaction, ladders: Mapping[str, Ladder], ladder: Ladder, seen: S
     for one in fit:
         fields = {name: value for name, value in one.values.items() if value not in (None, "", [])}
         title = str(fields.get("title") or str(fields.get("file_path") or "").rpartition("/")[2])
-        parent_id = _id_of(tx, ladder, one.parent_code) if one.parent_code else None
+        parent_code = clean(one.parent_code, CODE_CHARACTERS) or None
+        parent_id = _id_of(tx, ladder, parent_code) if parent_code else None
         new = NewRecord(ladder.name, one.side.status, one.source, title, fields, codes.get(one.remote_id))
         (record,) = add(tx, dict(ladders), [new], by=by, parent_id=parent_id)
         step = ladder.next_step(record)
@@ -205,14 +214,27 @@ def _add(tx: Transaction, ladders: Mapping[str, Ladder], ladder: Ladder, seen: S
                 "new_remote_revision": one.revision,
                 "new_remote_seen": _stored(one.side, _last_try(tx, record) if record.revision > 1 else 0),
                 "new_remote_synced": record.revision,
+                "new_remote_parent": parent_code if record.parent_id is None else None,
                 "new_due_at": record.due_at if is_due else None,
                 "new_is_complete": step is None and record.status in ladder.final,
             }
         )
     if adopted:
         tx.execute(_adopt, adopted)
-        heed(tx, ladders, made)
+        heed(tx, ladders, [*made, *_take_in_orphans(tx, made)])
     return len(adopted)
+
+
+def _take_in_orphans(tx: Transaction, parents: Sequence[Record]) -> list[Record]:
+    """Put those that came before the record above them below it; return them."""
+    taken_in = []
+    for parent in parents:
+        orphan = (_R.remote_parent == parent.code) & (_R.ladder != parent.ladder)
+        change = {"parent_id": parent.id, "remote_parent": None, "updated_at": tx.now}
+        for row in tx.execute(update(RECORDS).where(orphan).values(change).returning(*COLUMNS)).all():
+            taken_in.append(record_of(row))
+            tx.announce(ItemChanged(TOPIC, taken_in[-1].id, taken_in[-1]))
+    return taken_in
 
 
 def _merge(tx: Transaction, ladders: Mapping[str, Ladder], row: Any, seen: Seen, spell: Spell, by: str) -> Record:
