@@ -80,6 +80,31 @@ def copy_into(library: Path, source: bytes, sha256: str | None, go_on: GoOn) -> 
             return _place(library, name, part.path, found, go_on)
 
 
+class Mounted:
+    """Remembers, elsewhere than in the library, that files were copied into it.
+
+    The folder that a disk is mounted on is there without the disk too, and empty: a copy into it would be lost to sight
+    as soon as the disk is back.
+    """
+
+    def __init__(self, notes: Path, library: Path) -> None:
+        self._library = library
+        self._note = notes / hashlib.sha256(bytes(library)).hexdigest()[:32]
+
+    def ensure(self) -> None:
+        """Raise LibraryGone if the library knows nothing of what was copied into it."""
+        if self._note.exists() and not (self._library / INCOMING).is_dir():
+            raise LibraryGone(
+                "The library folder knows nothing of what was copied into it: its disk is not mounted.",
+                remedy=f"Mount its disk. If you have emptied the folder yourself, make a folder {INCOMING} in it.",
+            )
+
+    def note(self) -> None:
+        """Note that something was copied."""
+        self._note.parent.mkdir(parents=True, exist_ok=True)
+        self._note.touch()
+
+
 def holds(library: Path, path: bytes, sha256: str, go_on: GoOn) -> bool:
     """Whether `path` is in `library` and has that content. Blocking."""
     return _is_inside(path, library) and _has_content(path, None, sha256, go_on)

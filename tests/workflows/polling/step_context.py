@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,13 @@ from daemons.workflows.polling.records import Record
 
 T = TypeVar("T")
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Shelf:
+    """The part of the keeper that most steps need: where files are kept."""
+
+    folder: Path
 
 
 class Context:

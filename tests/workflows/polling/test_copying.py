@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,13 +16,14 @@ import pytest
 from daemons.folders.paths import wire_path
 from daemons.killpoints import VARIABLE
 from daemons.workflows.polling import library as module
+from daemons.workflows.polling.keeper import RecordKeeper
 from daemons.workflows.polling.library import INCOMING, LEFTOVER_SECONDS, Copied, copy_into, names_for, put
 from daemons.workflows.polling.library_errors import CopyUnderWay, LibraryGone
 from daemons.workflows.polling.steps.copying import copy
 from daemons.workflows.polling.steps.file_info import file_info
 from daemons.workflows.polling.steps.files import DiskAway, FileReplaced
 from tests.pictures.samples import busy, landscape, saved
-from tests.workflows.polling.step_context import Context, after, context, record
+from tests.workflows.polling.step_context import Context, Shelf, after, context, record
 
 ROOT = Path(module.__file__).parents[3]
 MEGABYTE = 1024 * 1024
@@ -238,6 +240,10 @@ def test_a_disk_that_is_full_or_read_only_is_named(tmp_path: Path) -> None:
     assert ended.stdout == "all told\n", ended.stderr
 
 
+def stills(library: Path, tmp_path: Path) -> AbstractAsyncContextManager[Context]:
+    return context(SimpleNamespace(library=library), keepers={RecordKeeper: Shelf(tmp_path / "records")})
+
+
 async def climb(ctx: Context, path: Path) -> tuple[object, object]:
     """Read the facts of a still and copy it; return the record and what copying came to."""
     first = record(path)
@@ -249,7 +255,7 @@ async def climb(ctx: Context, path: Path) -> tuple[object, object]:
 async def test_a_still_goes_on_with_its_copy_wherever_the_source_is_by_then(library: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     saved(landscape(64, 48), path)
-    async with context(SimpleNamespace(library=library)) as ctx:
+    async with stills(library, tmp_path) as ctx:
         climbed, outcome = await climb(ctx, path)
         path.unlink()
         again = await copy(ctx, climbed)
@@ -266,7 +272,7 @@ async def test_a_still_goes_on_with_its_copy_wherever_the_source_is_by_then(libr
 async def test_a_copy_that_was_deleted_is_made_again(library: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     saved(landscape(64, 48), path)
-    async with context(SimpleNamespace(library=library)) as ctx:
+    async with stills(library, tmp_path) as ctx:
         climbed, _ = await climb(ctx, path)
         (library / "a.jpg").unlink()
         facts = await file_info(ctx, climbed)
@@ -277,9 +283,37 @@ async def test_a_copy_that_was_deleted_is_made_again(library: Path, tmp_path: Pa
     assert names(library) == ["a.jpg"]
 
 
+async def test_a_library_whose_disk_is_not_mounted_is_waited_for_and_nothing_is_left_on_the_empty_folder(
+    library: Path, tmp_path: Path
+) -> None:
+    one, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    saved(landscape(64, 48), one)
+    saved(busy(1, 64, 48), other)
+    disk = tmp_path / "disk"
+    async with stills(library, tmp_path) as ctx:
+        await climb(ctx, one)
+        library.rename(disk)
+        library.mkdir()
+        with pytest.raises(LibraryGone, match="not mounted"):
+            await climb(ctx, other)
+        left = [*library.iterdir()]
+        library.rmdir()
+        disk.rename(library)
+        await climb(ctx, other)
+        (library / INCOMING).rmdir()
+        with pytest.raises(LibraryGone) as emptied:
+            await copy(ctx, record(saved(busy(2, 64, 48), tmp_path / "c.jpg")))
+        (library / INCOMING).mkdir()
+        await copy(ctx, record(tmp_path / "c.jpg"))
+
+    assert left == []
+    assert emptied.value.remedy is not None and INCOMING in emptied.value.remedy
+    assert names(library) == ["a.jpg", "b.jpg", "c.jpg"]
+
+
 async def test_without_a_library_and_within_it_a_still_stays_where_it_is(library: Path, tmp_path: Path) -> None:
     saved(landscape(64, 48), library / "a.jpg")
-    async with context(SimpleNamespace(library=library)) as ctx:
+    async with stills(library, tmp_path) as ctx:
         inside, _ = await climb(ctx, library / "a.jpg")
         ctx.options.library = None
         outside = await copy(ctx, record(tmp_path / "b.jpg"))
@@ -292,7 +326,7 @@ async def test_without_a_library_and_within_it_a_still_stays_where_it_is(library
 async def test_a_still_replaced_since_its_facts_were_read_has_them_read_again(library: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     saved(landscape(64, 48), path)
-    async with context(SimpleNamespace(library=library)) as ctx:
+    async with stills(library, tmp_path) as ctx:
         first = after(record(path), await file_info(ctx, record(path)), "file_info")
         saved(busy(1, 64, 48), path)
         outcome = await copy(ctx, first)

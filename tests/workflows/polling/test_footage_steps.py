@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -29,14 +28,7 @@ from daemons.workflows.polling.steps.footage.transcribing import transcribing
 from tests.fake_clock import FakeClock
 from tests.fakes.transcription_server import SPEECH_MODEL, TranscriptionServer, hearing, said
 from tests.workflows.polling.clips import filmed, scene
-from tests.workflows.polling.step_context import Context, after, context, record
-
-
-@dataclass
-class Shelf:
-    """The part of the keeper that steps need: where files are kept."""
-
-    folder: Path
+from tests.workflows.polling.step_context import Context, Shelf, after, context, record
 
 
 @pytest.fixture

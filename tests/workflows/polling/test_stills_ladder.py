@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from daemons.workflows.polling.keeper import RecordKeeper
 from daemons.workflows.polling.ladders.stills import STATUSES, STILLS, StillForm
 from daemons.workflows.polling.options import StillsOptions
 from daemons.workflows.polling.records import Record
 from tests.pictures.samples import canon_in_berlin, landscape, saved
-from tests.workflows.polling.step_context import Context, after, context, record
+from tests.workflows.polling.step_context import Context, Shelf, after, context, record
 from tests.workflows.polling.test_metadata import with_iptc
 
 
@@ -28,8 +29,9 @@ def library(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def ctx(library: Path) -> AsyncIterator[Context]:
-    async with context(StillsOptions(library=library, scrape=False), job=described) as ctx:
+async def ctx(library: Path, tmp_path: Path) -> AsyncIterator[Context]:
+    options = StillsOptions(library=library, scrape=False)
+    async with context(options, job=described, keepers={RecordKeeper: Shelf(tmp_path / "records")}) as ctx:
         yield ctx
 
 

@@ -10,14 +10,12 @@ from daemons.folders.paths import wire_path
 from daemons.workflows.polling.film.keeping import UNFINISHED
 from daemons.workflows.polling.ladder import StepContext
 from daemons.workflows.polling.steps.file_threads import GoOn, in_thread
+from daemons.workflows.polling.steps.own_files import own_folder
 
 
 def folder_of(ctx: StepContext, clip_id: str) -> Path:
     """Return the folder of the clip's frames; it may not be there yet."""
-    # Here, because the keeper knows every ladder, and they know this.
-    from daemons.workflows.polling.keeper import RecordKeeper
-
-    return ctx.keeper(RecordKeeper).folder / clip_id
+    return own_folder(ctx) / clip_id
 
 
 def frame_path(folder: Path, seconds: float) -> Path:
