@@ -1,4 +1,4 @@
-"""All commands under one roof, and what becomes of their errors."""
+"""The program: the options of every command, and what becomes of their errors."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -7,41 +7,7 @@ from typing import Annotated
 
 import typer
 
-from daemons.cli import (
-    activity,
-    autolog,
-    configuration,
-    daemons,
-    describe,
-    descriptions,
-    doctor,
-    events,
-    failures,
-    filemaker,
-    inbox,
-    instances,
-    jobs,
-    logs,
-    looking,
-    new_job,
-    notifications,
-    processes,
-    progress,
-    records_changing,
-    records_import,
-    reported,
-    running,
-    schedules,
-    serve,
-    stats,
-    storage,
-    tokens,
-    top,
-    upkeep,
-    users,
-    vision,
-    waiting,
-)
+from daemons.cli.commands import AllCommands
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output, hoist
 from daemons.cli.printing import complain, say
@@ -57,62 +23,12 @@ EXIT_CODES = (
 )
 app = typer.Typer(
     name="daemondeck",
+    cls=AllCommands,
     help="Runs daemons and their jobs, and shows what each is doing right now.",
     epilog=EXIT_CODES,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-LOOK, SWITCH, KEEP = "Look", "Switch", "Keep"
-"""The headings under which commands are listed."""
-app.command()(serve.serve)
-app.add_typer(describe.app, name="describe")
-app.command("autolog")(autolog.autolog)
-app.command(rich_help_panel=LOOK)(daemons.status)
-app.command(rich_help_panel=LOOK)(top.top)
-app.command("ps", rich_help_panel=LOOK)(processes.list_processes)
-app.command("progress", rich_help_panel=LOOK)(progress.show_progress)
-app.command("stats", rich_help_panel=LOOK)(stats.show_statistics)
-app.command(rich_help_panel=LOOK)(logs.logs)
-app.command(rich_help_panel=LOOK)(events.events)
-app.command(rich_help_panel=LOOK)(activity.activity)
-app.command(rich_help_panel=LOOK)(looking.history)
-app.command(rich_help_panel=LOOK)(looking.stack)
-app.command(rich_help_panel=LOOK)(reported.errors)
-app.command(rich_help_panel=LOOK)(failures.failures)
-app.command("is-active", rich_help_panel=LOOK)(looking.is_active)
-app.command("is-failed", rich_help_panel=LOOK)(looking.is_failed)
-app.command(rich_help_panel=LOOK)(waiting.wait)
-app.command(rich_help_panel=LOOK)(instances.types)
-jobs.app.command("new")(new_job.new_job)
-app.add_typer(jobs.app, name="jobs", rich_help_panel=LOOK)
-app.add_typer(inbox.app, name="inbox", rich_help_panel=LOOK)
-app.add_typer(descriptions.app, name="descriptions", rich_help_panel=LOOK)
-records_changing.app.command("import")(records_import.import_records)
-app.add_typer(records_changing.app, name="records", rich_help_panel=LOOK)
-app.add_typer(vision.app, name="vision", rich_help_panel=LOOK)
-app.add_typer(filemaker.app, name="filemaker", rich_help_panel=LOOK)
-app.add_typer(schedules.app, name="schedule", rich_help_panel=KEEP)
-app.add_typer(notifications.app, name="notify", rich_help_panel=KEEP)
-app.command(rich_help_panel=SWITCH)(daemons.start)
-app.command(rich_help_panel=SWITCH)(daemons.stop)
-app.command(rich_help_panel=SWITCH)(daemons.kill)
-app.command(rich_help_panel=SWITCH)(daemons.restart)
-app.command("run", rich_help_panel=SWITCH)(running.run_now)
-app.command(rich_help_panel=SWITCH)(daemons.pause)
-app.command(rich_help_panel=SWITCH)(daemons.resume)
-app.command(rich_help_panel=SWITCH)(daemons.wake)
-app.command(rich_help_panel=SWITCH)(daemons.reset)
-app.command(rich_help_panel=SWITCH)(instances.enable)
-app.command(rich_help_panel=SWITCH)(instances.disable)
-app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
-app.command("audit", rich_help_panel=LOOK)(upkeep.audit)
-app.command("diag", rich_help_panel=KEEP)(upkeep.diag)
-app.command("log-level", rich_help_panel=KEEP)(upkeep.log_level)
-app.add_typer(instances.app, name="daemon", rich_help_panel=KEEP)
-app.add_typer(configuration.app, name="config", rich_help_panel=KEEP)
-app.add_typer(storage.app, name="db", rich_help_panel=KEEP)
-app.add_typer(tokens.app, name="token", rich_help_panel=KEEP)
-app.add_typer(users.app, name="user", rich_help_panel=KEEP)
 
 _EXITS = {NotFound: Exit.UNKNOWN, Conflict: Exit.REFUSED, Invalid: Exit.USAGE, Unavailable: Exit.BUSY}
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from daemons.cli.exits import CommandError, Exit
+from daemons.cli.jobs import app
 from daemons.cli.names import complete_job_types
 from daemons.cli.options import options_of
 from daemons.cli.printing import Columns, one_line, progress, say, show_one
@@ -20,6 +21,7 @@ MADE: Columns = {
 }
 
 
+@app.command("new")
 def new_job(
     context: typer.Context,
     type: Annotated[str, typer.Argument(metavar="TYPE", autocompletion=complete_job_types)],

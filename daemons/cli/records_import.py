@@ -13,6 +13,7 @@ from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import options_of
 from daemons.cli.printing import one_line, say, show_one
+from daemons.cli.records_changing import app
 
 if TYPE_CHECKING:
     from daemons.workflows.polling.keeper import Row
@@ -46,6 +47,7 @@ class _Told:
         return {"added": self.added, "known": self.known, "refused": first, "refused_total": self.refused_total}
 
 
+@app.command("import")
 def import_records(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON or JSON lines; - is standard input.")],

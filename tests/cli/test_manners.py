@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from daemons.cli.commands import PLACES
 from tests.cli.deck_runner import SECONDS, DeckRunner, Serving
 from tests.forked import PROJECT
 
@@ -22,10 +23,30 @@ def served(deck: DeckRunner) -> Iterator[Serving]:
 
 
 def test_help_loads_nothing_that_it_does_not_need() -> None:
-    asked = f"import sys, daemons.cli.app; print(*({HEAVY} & sys.modules.keys()))"
+    asked = f"""
+import sys
+from daemons.cli.app import run
+run(["--help"])
+print(*({HEAVY} & sys.modules.keys()), file=sys.stderr)
+"""
     done = subprocess.run([sys.executable, "-c", asked], cwd=PROJECT, capture_output=True, text=True, check=True)
 
-    assert done.stdout.split() == []
+    assert all(word in done.stdout for word in PLACES)
+    assert done.stderr.split() == []
+
+
+def test_a_command_loads_none_of_the_others() -> None:
+    asked = """
+import sys
+from daemons.cli.app import run
+run(["serve", "--help"])
+print(*(name for name in sys.modules if name.startswith("daemons.cli.")), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", asked], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    loaded = set(done.stderr.split())
+    assert "daemons.cli.serve" in loaded
+    assert {f"daemons.cli.{place.module}" for place in PLACES.values()} & loaded == {"daemons.cli.serve"}
 
 
 @pytest.mark.parametrize("typed", [("events", "-f"), ("progress", "--watch", "1", "demo"), ("status", "--watch")])
