@@ -23,13 +23,13 @@ B = TypeVar("B", bound="Body")
 class Query(BaseModel):
     """The parameters that a call takes after the question mark."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Body(BaseModel):
     """The JSON object that a call takes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=False)
 
 
 def _no_number(value: object) -> object:

@@ -11,7 +11,7 @@ from daemons.states import DaemonState, Desired, JobState, LogLevel
 class Shape(BaseModel):
     """A part of an answer."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Problem(Shape):
