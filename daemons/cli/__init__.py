@@ -28,3 +28,17 @@ def importing() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@contextmanager
+def without(library: str) -> Iterator[None]:
+    """Import inside as where `library` is not installed, unless it is loaded already."""
+    if library in sys.modules:
+        yield
+        return
+    # How Python itself is told that there is no such module.
+    sys.modules[library] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[library]

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from daemons.cli import importing, without
 from daemons.cli.options import options_of
 
 
@@ -20,8 +21,10 @@ def serve(
 
     Example: daemondeck serve --port 0 --describe ~/Pictures
     """
-    # Imported here: no other command needs any of it.
-    from daemons.cli.serving import serve_deck
+    # Imported here: no other command needs any of it. structlog takes rich along where it finds it, 70 modules that
+    # draw tracebacks; ours are plain text.
+    with importing(), without("rich"):
+        from daemons.cli.serving import serve_deck
 
     flags = {"host": host, "port": port, "base_path": base_path}
     serve_deck(options_of(context), flags, describe or ())

@@ -92,10 +92,37 @@ def test_nobody_has_to_sign_in_where_it_is_so_set(own_deck: DeckRunner) -> None:
 
 
 def test_what_only_some_work_needs_is_not_loaded_for_serving() -> None:
-    program = "import sys, daemons.cli.app, daemons.service, web.app, web.server; print(*sys.modules)"
+    program = """
+import sys
+from daemons.cli import app, without
+with without("rich"):
+    from daemons.cli import serving
+import daemons.service, web.app, web.server
+print(*sys.modules)
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PROJECT, check=True)
 
-    assert not {"alembic", "PIL", "httpx2", "psycopg"} & set(done.stdout.split())
+    assert not {"alembic", "PIL", "httpx2", "psycopg", "rich"} & set(done.stdout.split())
+
+
+def test_a_deck_that_loaded_no_rich_logs_its_tracebacks() -> None:
+    program = """
+import sys
+from daemons.cli import without
+with without("rich"):
+    from daemons.logs import set_up_logs
+    import structlog
+set_up_logs("console")
+try:
+    1 / 0
+except ZeroDivisionError:
+    structlog.get_logger().exception("died")
+import rich.console
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PROJECT, check=True)
+
+    assert "died" in done.stderr
+    assert "    ZeroDivisionError: division by zero" in done.stderr
 
 
 # Refusing to open.
