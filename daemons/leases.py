@@ -1,8 +1,10 @@
 """Who may run what: one row a manager, one lease a daemon, fenced by an epoch that only goes up."""
 
+import asyncio
 import os
 import platform
 from collections.abc import Collection
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -110,6 +112,7 @@ class Leases:
         self._host = _host_identity()
         self._leases_seen = _Watch(clock)
         self._managers_seen = _Watch(clock)
+        self._look: asyncio.Task[list[ManagerInfo]] | None = None
 
     async def join(self) -> None:
         """Make this process known, and forget the dead ones that left nothing behind."""
@@ -219,7 +222,18 @@ class Leases:
         return await self._database.write(unit, durable=False)
 
     async def managers(self) -> list[ManagerInfo]:
-        """Return every known process, this one included."""
+        """Return every known process, this one included. Who asks while another does is told the same.
+
+        At a start all daemons ask at once.
+        """
+        if self._look is None or self._look.done():
+            # The empty context makes it nobody's task: who asked first may be gone before the others are told.
+            self._look = asyncio.get_running_loop().create_task(
+                self._look_at_managers(), name="managers", context=Context()
+            )
+        return list(await asyncio.shield(self._look))
+
+    async def _look_at_managers(self) -> list[ManagerInfo]:
         rows = await self._database.fetch(select(ManagerTable))
         known = []
         for row in rows:

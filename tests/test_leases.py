@@ -1,9 +1,10 @@
 """Leases: one holder, a new epoch each time, taken over only from the dead and the silent."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import Engine, delete, event, update
 
 from daemons.database import Database
 from daemons.errors import LeaseLost
@@ -143,6 +144,36 @@ async def test_a_silent_manager_is_dead_to_others_and_alive_to_itself(database: 
 
     assert await other.dead_managers() == {silent.manager_id}
     assert silent.manager_id not in await silent.dead_managers()
+
+
+async def test_many_that_ask_at_once_are_told_by_one_look(database: Database, clock: FakeClock) -> None:
+    leases = Leases(database, clock)
+    await leases.join()
+    looks: list[str] = []
+
+    def note(*call: object) -> None:
+        looks.append(str(call[2]))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        told = await asyncio.gather(*(leases.managers() for _ in range(50)))
+        again = await leases.managers()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+    assert all(each == again for each in told)
+    assert len([look for look in looks if "managers" in look]) == 2
+
+
+async def test_who_goes_does_not_take_the_answer_from_the_others(database: Database, clock: FakeClock) -> None:
+    leases = Leases(database, clock)
+    await leases.join()
+    hasty, patient = (asyncio.create_task(leases.managers()) for _ in range(2))
+    await asyncio.sleep(0)
+
+    hasty.cancel()
+
+    assert [manager.id for manager in await patient] == [leases.manager_id]
 
 
 async def test_who_was_forgotten_while_suspended_is_known_again_with_the_next_beat(

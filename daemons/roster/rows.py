@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import BindParameter, Row
 
 from daemons.errors import Conflict, NotFound
 from daemons.models import DaemonTable
@@ -108,7 +108,7 @@ CLEARED: Mapping[str, Any] = {
 """What a daemon without a live run does not say any more."""
 
 
-def named(name: str) -> Any:
+def named(name: str | BindParameter[str]) -> Any:
     """Return the condition that a daemon has this name or id."""
     # An id has 36 characters of which some are hyphens at fixed places; a name may look like one, so both are asked.
     return (DaemonTable.name == name) | (DaemonTable.id == name)

@@ -202,6 +202,8 @@ def test_each_folder_gets_a_daemon_of_its_own_once(own_deck: DeckRunner, tmp_pat
 
     for _ in range(2):
         with own_deck.serving("--describe", "~/My Photos", "--describe", str(two)) as serving:
+            for name in ("describe-my-photos", "describe-my-photos-2"):
+                assert own_deck.run("wait", name, "--for", "running").returncode == 0
             daemons = own_deck.json("status")
             described = {d["name"]: d for d in daemons if d["configuration"].get("directory")}
             assert {name: d["configuration"]["directory"] for name, d in described.items()} == {
