@@ -41,6 +41,12 @@ _newest_of = (
     .order_by(LeaseTable.daemon_id)
     .with_for_update(read=True)
 )
+_present = (
+    select(LeaseTable.holder, LeaseTable.epoch, LeaseTable.beat)
+    .where(LeaseTable.daemon_id == bindparam("daemon_id"))
+    .with_for_update()
+)
+_taken = update(LeaseTable).where(LeaseTable.daemon_id == bindparam("b_daemon_id"))
 _beat_lease = (
     update(LeaseTable)
     .where(
@@ -158,11 +164,7 @@ class Leases:
         unchanged_for = self._leases_seen.unchanged_for(daemon_id, watched)
 
         def unit(tx: Transaction) -> tuple[Lease | None, tuple[str | None, int, int] | None]:
-            found = tx.execute(
-                select(LeaseTable.holder, LeaseTable.epoch, LeaseTable.beat)
-                .where(LeaseTable.daemon_id == daemon_id)
-                .with_for_update()
-            ).one_or_none()
+            found = tx.execute(_present, {"daemon_id": daemon_id}).one_or_none()
             if found is None:
                 raise NotFound("The daemon was removed.", code="ERR_UNKNOWN_DAEMON")
             present = (found.holder, found.epoch, found.beat)
@@ -171,11 +173,8 @@ class Leases:
                 return None, present
             if found.holder not in (None, self.manager_id):
                 _note_death(tx, daemon_id, found.holder)
-            tx.execute(
-                update(LeaseTable)
-                .where(LeaseTable.daemon_id == daemon_id)
-                .values(holder=self.manager_id, epoch=found.epoch + 1, beat=found.beat + 1)
-            )
+            ours = {"holder": self.manager_id, "epoch": found.epoch + 1, "beat": found.beat + 1}
+            tx.execute(_taken, {"b_daemon_id": daemon_id, **ours})
             return Lease(daemon_id, self.manager_id, found.epoch + 1), None
 
         lease, present = await self._database.write(unit)

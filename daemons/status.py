@@ -45,6 +45,7 @@ _flush = (
 )
 
 
+_stored_revision = select(DaemonTable.status_revision).where(DaemonTable.id == bindparam("daemon_id"))
 _LONGEST_WORK = 100 * 365 * 86_400.0
 """Seconds; an end beyond it is not told."""
 
@@ -172,11 +173,9 @@ class StatusBoard:
     async def open(self, lease: Lease) -> "StatusLine":
         """Return the line by which a run speaks, until it is closed."""
         card = self._cards[lease.daemon_id]
-        stored = await self._database.fetch_one(
-            select(DaemonTable.status_revision).where(DaemonTable.id == lease.daemon_id)
-        )
-        revision = max(card.live.status_revision, stored[0] if stored else 0)
-        card.line = StatusLine(self, card, lease, revision)
+        # The writer reads it: at a start all runs ask at once, and it answers them together.
+        stored = await self._database.write(lambda tx: _revision_of(tx, lease.daemon_id), durable=False)
+        card.line = StatusLine(self, card, lease, max(card.live.status_revision, stored))
         return card.line
 
     def set_live(self, card: _Card, live: Live) -> None:
@@ -336,6 +335,11 @@ def _silenced(live: Live) -> Live:
     """Return the picture of a daemon that says nothing, because no run speaks for it."""
     kept = {name: getattr(live, name) for name in _KEPT}
     return Live(0, **kept)
+
+
+def _revision_of(tx: Transaction, daemon_id: str) -> int:
+    found: int | None = tx.execute(_stored_revision, {"daemon_id": daemon_id}).scalar()
+    return found or 0
 
 
 def _parameters(lease: Lease, live: Live) -> dict[str, Any]:
