@@ -1,4 +1,4 @@
-"""GET /metrics: what Prometheus collects."""
+"""What Prometheus collects: the figures of GET /metrics, by their names."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,14 +7,9 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.requests import Request
-from starlette.responses import Response
 
 from daemons.states import DaemonState
-from web.api.calls import TEXT, Call
-from web.context import Context, context_of
-
-MEDIA_TYPE = "text/plain"
+from web.context import Context
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,15 +78,12 @@ class _Reading(Collector):
         )
 
 
-async def get_metrics(request: Request) -> Response:
-    context = context_of(request.scope)
+async def exposition(context: Context) -> bytes:
+    """Return all figures of the deck and of its process as Prometheus reads them."""
     jobs = context.service.jobs
     registry = CollectorRegistry()
     registry.register(_Reading(context, await jobs.counts(), await jobs.ended_counts()))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
-
-
-CALLS = [Call("GET", "/metrics", get_metrics, "Figures for Prometheus.", None, files={MEDIA_TYPE: TEXT})]
+    return generate_latest(registry)

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-import pathspec
+if TYPE_CHECKING:
+    from pathspec import PathSpec
 
 SYNTAX = "gitignore"
 
@@ -12,8 +14,8 @@ class Wanted:
     """Tells by its path below the folder whether a file is wanted. No `include` means all."""
 
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
-        self._include = pathspec.PathSpec.from_lines(SYNTAX, include) if include else None
-        self._exclude = pathspec.PathSpec.from_lines(SYNTAX, exclude) if exclude else None
+        self._include = _compiled(include) if include else None
+        self._exclude = _compiled(exclude) if exclude else None
 
     def has_file(self, path: bytes) -> bool:
         """Return whether the file is wanted; folders above it are `has_folder`'s to refuse."""
@@ -36,7 +38,14 @@ def checked_patterns(patterns: Sequence[str]) -> list[str]:
     kept = [pattern.strip() for pattern in patterns if pattern.strip()]
     for pattern in kept:
         try:
-            pathspec.PathSpec.from_lines(SYNTAX, [pattern])
+            _compiled([pattern])
         except ValueError as error:
             raise ValueError(f"{pattern[:80]!r} is not a pattern: {error}") from error
     return kept
+
+
+def _compiled(patterns: Sequence[str]) -> "PathSpec[Any]":
+    # Imported here: most folders have no patterns.
+    from pathspec import PathSpec
+
+    return PathSpec.from_lines(SYNTAX, patterns)

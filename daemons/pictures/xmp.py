@@ -22,7 +22,7 @@ _META = "adobe:ns:meta/"
 _LANGUAGE = "http://www.w3.org/XML/1998/namespace lang"
 _ROOT, _ABOUT, _ALT, _ITEM = (f"{_RDF} {name}" for name in ("RDF", "Description", "Alt", "li"))
 _WORDS, _WRAPPER, _TOOLKIT = f"{_DC} description", f"{_META} xmpmeta", f"{_META} xmptk"
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NAME = re.compile(rb"<([^\s/>]+)")
 
 
