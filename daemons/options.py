@@ -109,6 +109,9 @@ def secret(model: type[DaemonOptions]) -> frozenset[str]:
 
 
 def _holds_a_secret(annotation: Any) -> bool:
+    if annotation in (bool, int, float, str):
+        # Most are, and a schema is dear at a start.
+        return False
     try:
         return '"writeOnly": true' in json.dumps(TypeAdapter(annotation).json_schema())
     except PydanticUserError:

@@ -5,6 +5,7 @@ A handler is `async def handler(request, query: SomeQuery, body: SomeBody) -> Re
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel
@@ -59,14 +60,18 @@ class Call:
         """The model of the body; None for safe methods, which have none, and where it is a file."""
         return None if self.method in SAFE_METHODS or self.takes else self._taken(Body, NoBody)
 
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return get_type_hints(self.handler)
+
     def _taken(self, kind: type[Any], otherwise: type[Any]) -> type[Any]:
-        hints = get_type_hints(self.handler)
-        return next((hint for hint in hints.values() if isinstance(hint, type) and issubclass(hint, kind)), otherwise)
+        hints = self._hints.values()
+        return next((hint for hint in hints if isinstance(hint, type) and issubclass(hint, kind)), otherwise)
 
     def route(self) -> Route:
         """Return the route that serves the call."""
         query, body = self.query, self.body
-        names = {hint: name for name, hint in get_type_hints(self.handler).items()}
+        names = {hint: name for name, hint in self._hints.items()}
 
         async def endpoint(request: Request) -> Response:
             request.scope[ACTION] = action_of(f"{self.method} {self.path}")
