@@ -323,10 +323,10 @@ def test_the_database_is_not_changed_while_a_deck_runs(deck: DeckRunner) -> None
 
 
 def test_a_reader_that_leaves_early_is_no_error_worth_a_traceback(deck: DeckRunner) -> None:
+    deck.run("start", "toy_talker")
     reading = deck.popen("logs", "-f")
     reading.stdout.readline()
     reading.stdout.close()
-    deck.run("start", "toy_talker")
     deck.run("stop", "toy_talker")
 
     try:
