@@ -327,6 +327,7 @@ def test_a_reader_that_leaves_early_is_no_error_worth_a_traceback(deck: DeckRunn
     reading = deck.popen("logs", "-f")
     reading.stdout.readline()
     reading.stdout.close()
+    deck.run("restart", "toy_talker")
     deck.run("stop", "toy_talker")
 
     try:
