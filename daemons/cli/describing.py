@@ -1,20 +1,18 @@
 """One describing daemon for each folder that was ever named: `serve --describe DIR` and `describe DIR`."""
 
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemons.cli.exits import CommandError, Exit
+from daemons.describers import TYPE, describer_of, free_name
 from daemons.values import DaemonRow
 
 if TYPE_CHECKING:
     from daemons.service import Service
 
-TYPE = "describe_images"
 WORKFLOW = "describe"
-NAME_CHARACTERS = 63
 NOT_CONFIGURED = "Not configured"
 SET_WHERE = "Settings are in daemondeck.toml, or variables such as DAEMONDECK_VISION__URL."
 RESTS_MOST = 30
@@ -50,7 +48,7 @@ async def folder_daemon(
 ) -> DaemonRow:
     """Return the daemon that describes `directory` with these options; made with the `new` ones if there is none."""
     rows, named = await service.roster.rows(), str(directory)
-    mine = next((row for row in rows if row.type == TYPE and row.configuration.get("directory") == named), None)
+    mine = describer_of(rows, directory)
     if mine is None:
         name = free_name(directory, {row.name for row in rows})
         return await service.add_daemon(TYPE, name, merged({"directory": named}, new or configuration))
@@ -63,15 +61,6 @@ async def folder_daemon(
 def merged(configuration: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options with what is given put in; what is given as None is left to its default."""
     return {name: value for name, value in {**configuration, **given}.items() if value is not None}
-
-
-def free_name(directory: Path, taken: Iterable[str]) -> str:
-    """Return a name for the daemon of `directory` that nobody has: describe-pictures, describe-pictures-2."""
-    word = re.sub(r"[^a-z0-9]+", "-", directory.name.lower()).strip("-")
-    stem = f"describe-{word or 'folder'}"[: NAME_CHARACTERS - 6].rstrip("-")
-    known = set(taken)
-    names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, len(known) + 2))
-    return next(name for name in names if name not in known)
 
 
 class EndOfWork:

@@ -9,13 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from daemons.cli.deck import LOST, Deck
-from daemons.cli.describing import TYPE, EndOfWork, check_configured, free_name, merged, readable_folder
+from daemons.cli.describing import EndOfWork, check_configured, merged, readable_folder
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options
 from daemons.cli.run_end import RunEnd
 from daemons.cli.run_lines import RunLines
 from daemons.cli.switching import has_failed, segment
 from daemons.clock import SystemClock
+from daemons.describers import TYPE, free_name
 from daemons.settings import is_loopback
 
 Item = dict[str, Any]

@@ -13,6 +13,7 @@ from daemons.access import Role
 from daemons.models import AuditTable
 from daemons.service import Service
 from daemons.settings import Settings
+from daemons.states import Desired
 from tests.web.conftest import ADDRESS
 from tests.web.served import Served, next_frame, opening
 
@@ -222,6 +223,36 @@ class TestFirstSteps:
         assert right.headers["location"] == demo.headers["location"] == "/welcome?step=3"
         assert service.board.get("describe-my-pictures").row.configuration["directory"].endswith("My Pictures")
         assert (await browser.get("/welcome?step=3")).text.count("demo") > 1
+
+    async def test_a_folder_that_is_described_leads_on_and_its_namesake_gets_a_name(
+        self, browser: httpx2.AsyncClient, service: Service, tmp_path: Path
+    ) -> None:
+        one, two = tmp_path / "Pictures", tmp_path / "other" / "Pictures"
+        for directory in (one, two):
+            directory.mkdir(parents=True)
+        await browser.post("/welcome/folder", data={"directory": str(one)})
+        await service.roster.stop("describe-pictures")
+        await service.edit_daemon("describe-pictures", enabled=False)
+
+        again = await browser.post("/welcome/folder", data={"directory": str(one)})
+        other = await browser.post("/welcome/folder", data={"directory": str(two)})
+
+        assert again.headers["location"] == "/welcome?step=3&already=describe-pictures"
+        told = (await browser.get(again.headers["location"])).text
+        assert 'described already, by <a href="/daemons/describe-pictures">' in told
+        assert service.board.get("describe-pictures").row.desired is Desired.ON
+        assert other.headers["location"] == "/welcome?step=3"
+        assert service.board.get("describe-pictures-2").row.configuration["directory"] == str(two)
+
+    async def test_what_is_described_from_the_start_is_shown_in_place_of_a_question(
+        self, browser: httpx2.AsyncClient, service: Service, tmp_path: Path
+    ) -> None:
+        await service.add_daemon("describe_images", "describe-pictures", {"directory": str(tmp_path)})
+
+        step = (await browser.get("/welcome?step=2")).text
+
+        assert f'describes <span class="path">{tmp_path}</span>' in step
+        assert "Go on</a>" in step and "Skip this step" not in step
 
 
 class TestTickets:

@@ -2,15 +2,16 @@
 
 import asyncio
 import os
-import re
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from daemons import describers
 from daemons.access import Role
 from daemons.errors import DaemonError, Invalid
+from daemons.values import DaemonRow
 from web.authentication import give_cookie
 from web.context import origin_of, require, service, tell_target, templates, viewer
 from web.pages.forms import Form, back_to
@@ -18,7 +19,7 @@ from web.parsing import read_form
 from web.problems import status_of
 
 DEMO = "demo"
-DESCRIBER = "describe_images"
+DESCRIBERS_SHOWN = 5
 STEPS = ("1", "2", "3")
 
 
@@ -49,19 +50,19 @@ async def add_admin(request: Request) -> Response:
 
 
 async def describe_folder(request: Request) -> Response:
-    """Add a daemon that describes the images of a folder, and start it."""
+    """Start the daemon that describes the images of a folder; made now where there is none."""
     form = await read_form(request, names=["directory"])
     typed = form.get("directory", "").strip()
-    deck = service(request)
     try:
         directory = await asyncio.to_thread(_readable_folder, typed)
-        name = _name_for(directory)
+        rows = await service(request).roster.rows()
+        known = describers.describer_of(rows, directory)
+        name = known.name if known else describers.free_name(directory, [row.name for row in rows])
         tell_target(request, name)
-        await deck.add_daemon(DESCRIBER, name, {"directory": str(directory)})
-        await deck.roster.start(name, reason="first steps")
+        await _describe(request, known, name, directory)
     except DaemonError as error:
         return _page(request, "2", problem=error, typed=typed)
-    return back_to(request, "/welcome?step=3")
+    return back_to(request, f"/welcome?step=3&already={name}" if known else "/welcome?step=3")
 
 
 async def start_demo(request: Request) -> Response:
@@ -75,14 +76,26 @@ async def end_first_run(request: Request) -> Response:
     return back_to(request, "/")
 
 
+async def _describe(request: Request, known: DaemonRow | None, name: str, directory: Path) -> None:
+    deck = service(request)
+    if known is None:
+        await deck.add_daemon(describers.TYPE, name, {"directory": str(directory)})
+    elif not known.enabled:
+        await deck.edit_daemon(name, enabled=True)
+    await deck.roster.start(name, reason="first steps")
+
+
 def _page(request: Request, step: str, *, problem: DaemonError | None = None, typed: str = "") -> Response:
-    demo = next((daemon for daemon in service(request).board.all() if daemon.name == DEMO), None)
+    daemons = service(request).board.all()
+    described = [one for one in daemons if one.row.type == describers.TYPE and one.row.configuration.get("directory")]
     return templates(request).page(
         "pages/welcome.html",
         status_of(problem) if problem else 200,
         viewer=viewer(request),
         step=step,
-        demo=demo,
+        demo=next((daemon for daemon in daemons if daemon.name == DEMO), None),
+        described=described[:DESCRIBERS_SHOWN],
+        already=request.query_params.get("already", ""),
         problem=problem,
         typed=typed,
     )
@@ -101,11 +114,6 @@ def _readable_folder(typed: str) -> Path:
             code="ERR_NO_DIRECTORY",
         )
     return path.resolve()
-
-
-def _name_for(directory: Path) -> str:
-    word = re.sub(r"[^a-z0-9]+", "-", directory.name.lower()).strip("-")
-    return f"describe-{word or 'folder'}"[:60].rstrip("-")
 
 
 FORMS = [
