@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,9 @@ SLICE_TO_LOOK = 100
 SLICE_BYTES = 900_000
 """A request takes a mebibyte."""
 REFUSED_TOLD = 100
+NO_LADDER = (
+    "No ladder is named. Say --ladder NAME, or give the file a column ladder; `daemondeck records ladders` lists them."
+)
 FILE_BYTES = 256 * 1024 * 1024
 
 Item = dict[str, Any]
@@ -57,7 +61,7 @@ def import_records(
     """Make records of the rows of a file. What is known by its source stays as it is: safe to repeat.
 
     Columns: source or file (a path), title, status, code, ladder; any other is a field. Rows that are refused are
-    named with their line, and the others are taken all the same.
+    named with their line, and the others are taken all the same. Exit code 1 when every row was refused.
 
     Example: daemondeck records import records.csv --ladder stills
     """
@@ -78,6 +82,8 @@ def import_records(
             say(one_line(line))
     else:
         show_one(options, told.as_dict(), {}, name="added")
+    if told.refused_total and not told.added and not told.known:
+        raise typer.Exit(Exit.FAILED)
 
 
 def _read(file: Path) -> bytes:
@@ -148,10 +154,18 @@ def _as_line(row: "Row") -> str:
     return json.dumps(row.values, ensure_ascii=False, separators=(",", ":"))
 
 
+def _span(lines: list[int]) -> str:
+    """Return "line 3", or "lines 3 to 9 (5)" for lines that were refused one after another for the same reason."""
+    if len(lines) == 1:
+        return f"line {lines[0]:,}"
+    return f"lines {lines[0]:,} to {lines[-1]:,} ({len(lines):,})"
+
+
 def _lines(name: str, told: Item, *, dry_run: bool) -> Iterator[str]:
     added = "would be added" if dry_run else "added"
     yield f"{name}: {told['added']:,} {added}, {told['known']:,} known already, {told['refused_total']:,} refused."
-    for one in told["refused"]:
-        yield f"  line {one['line']:,}: {one['code']}: {one['message']}"
+    for (code, message), same in groupby(told["refused"], lambda one: (one["code"], one["message"])):
+        lines = [int(one["line"]) for one in same]
+        yield f"  {_span(lines)}: {code}: {NO_LADDER if code == 'ERR_NO_LADDER' else message}"
     if (more := told["refused_total"] - len(told["refused"])) > 0:
         yield f"  and {more:,} more"

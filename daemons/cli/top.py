@@ -1,5 +1,7 @@
 """`daemondeck top`: the deck on one live screen of the terminal."""
 
+import sys
+
 import typer
 
 from daemons.cli.exits import CommandError, Exit
@@ -20,6 +22,13 @@ def top(context: typer.Context) -> None:
             remedy="Install it: pip install 'daemondeck[top]'. `daemondeck status --watch` shows the same without.",
             code="ERR_EXTRA_MISSING",
         ) from error
+    if not sys.stdout.isatty():
+        raise CommandError(
+            Exit.USAGE,
+            "`daemondeck top` needs a terminal.",
+            remedy="`daemondeck status --watch` tells each change on a line of its own.",
+            code="ERR_NO_TERMINAL",
+        )
     from daemons.cli.screen import Screen
 
     options = options_of(context)

@@ -88,6 +88,24 @@ def test_what_is_no_such_file_is_a_wrong_command_line(climbing: DeckRunner, tmp_
     assert climbing.run("records", "import", str(tmp_path)).returncode == 2
 
 
+def test_a_file_of_which_every_row_is_refused_is_a_failure_that_says_what_to_say(
+    climbing: DeckRunner, tmp_path: Path
+) -> None:
+    file = tmp_path / "toys.csv"
+    file.write_text("source\n/lone.jpg\n/loner.jpg\n")
+
+    refused = climbing.run("records", "import", str(file))
+    looked = climbing.run("records", "import", str(file), "--dry-run", "-o", "json")
+    taken = climbing.run("records", "import", str(file), "--ladder", "toys")
+    again = climbing.run("records", "import", str(file), "--ladder", "toys")
+
+    assert [done.returncode for done in (refused, looked, taken, again)] == [1, 1, 0, 0]
+    assert refused.stdout.splitlines()[1].startswith(
+        "  lines 2 to 3 (2): ERR_NO_LADDER: No ladder is named. Say --ladder"
+    )
+    assert len(refused.stdout.splitlines()) == 2
+
+
 def test_an_unknown_ladder_is_refused_whole(climbing: DeckRunner, tmp_path: Path) -> None:
     file = tmp_path / "toys.csv"
     file.write_text("source\n/unknown.jpg\n")

@@ -55,6 +55,14 @@ def test_without_its_extra_it_says_what_to_install(
     assert "pip install 'daemondeck[top]'" in done.stderr
 
 
+def test_without_a_terminal_it_ends_at_once(deck: DeckRunner) -> None:
+    done = deck.run("top")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "needs a terminal" in done.stderr
+    assert "daemondeck status --watch" in done.stderr
+
+
 async def test_rows_of_a_deck_that_is_gone_are_not_said_to_be_so(deck: DeckRunner, serving: Serving) -> None:
     token = (deck.data_dir / "token").read_text().strip()
     with Deck(serving.url, token, timeout=None) as connection:
