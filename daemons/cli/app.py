@@ -12,6 +12,7 @@ from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output, hoist
 from daemons.cli.printing import complain, say
 from daemons.cli.times import ZONE
+from daemons.cli.usage import HELP_NAMES, usage_error
 from daemons.errors import Conflict, DaemonError, Fatal, Invalid, NotFound, Unavailable
 
 EXIT_CODES = (
@@ -27,7 +28,7 @@ app = typer.Typer(
     help="Runs daemons and their jobs, and shows what each is doing right now.",
     epilog=EXIT_CODES,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": HELP_NAMES, "max_content_width": 100},
 )
 
 _EXITS = {NotFound: Exit.UNKNOWN, Conflict: Exit.REFUSED, Invalid: Exit.USAGE, Unavailable: Exit.BUSY}
@@ -77,8 +78,7 @@ def run(arguments: Sequence[str]) -> int:
     except DaemonError as error:
         return _failed(error, next((code for kind, code in _EXITS.items() if isinstance(error, kind)), Exit.FAILED))
     except typer.TyperException as error:
-        remedy = "`daemondeck COMMAND --help` says how it is used."
-        return _failed(DaemonError(error.format_message(), remedy=remedy, code="ERR_USAGE"), error.exit_code)
+        return _failed(usage_error(error), error.exit_code)
     except OSError as error:
         return _failed(DaemonError(str(error), code="ERR_SYSTEM"), Exit.FAILED)
     except SystemExit:

@@ -9,6 +9,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from daemons.cli.usage import show_switches, show_switches_of
+
 LOOK, SWITCH, KEEP = "Look", "Switch", "Keep"
 """The headings under which commands are listed."""
 
@@ -29,7 +31,9 @@ class Place:
             home.add_typer(found, name=word, rich_help_panel=self.heading)
         else:
             home.command(word, rich_help_panel=self.heading)(found)
-        return cast(TyperCommand | TyperGroup, get_group(home).commands[word])
+        made = cast(TyperCommand | TyperGroup, get_group(home).commands[word])
+        show_switches_of(made)
+        return made
 
 
 PLACES = {
@@ -100,3 +104,9 @@ class AllCommands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = _Commands(PLACES)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        parameters: list[Any] = super().get_params(ctx)
+        # Not when it is made: the options of completion are added after that.
+        show_switches(parameters)
+        return parameters

@@ -12,7 +12,7 @@ from daemons.cli.options import options_of
 from daemons.cli.printing import Columns, confirm, note, one_line, say, show, show_one, stamp
 from daemons.cli.switching import segment
 
-app = typer.Typer(help="See the descriptions of photographs, change them, have them made again.", no_args_is_help=True)
+app = typer.Typer(help="See the descriptions of photographs, change them, have them made again.")
 
 COLUMNS: Columns = {
     "PATH": lambda found: found["path"],

@@ -12,7 +12,7 @@ from daemons.cli.printing import Columns, complain, confirm, one_line, say, show
 from daemons.cli.switching import segment
 from daemons.cli.values import read_assignments
 
-app = typer.Typer(help="Add instances of a type, and remove them.", no_args_is_help=True)
+app = typer.Typer(help="Add instances of a type, and remove them.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete_daemons)]
 Names = Annotated[list[str], typer.Argument(metavar="NAME…", autocompletion=complete_daemons)]

@@ -12,6 +12,7 @@ import typer
 
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, Output
+from daemons.cli.remedies import remedy_of
 from daemons.cli.times import here
 from daemons.clock import SystemClock
 from daemons.errors import DaemonError
@@ -90,8 +91,8 @@ def confirm(options: Options, question: str) -> None:
 def complain(error: DaemonError, about: str | None = None) -> None:
     """Print what is wrong on one line: code, what, remedy."""
     subject = f"{about}: " if about else ""
-    remedy = f" {error.remedy}" if error.remedy else ""
-    typer.echo(one_line(f"{error.error_code}: {subject}{error.message}{remedy}"), err=True)
+    remedy = remedy_of(error)
+    typer.echo(one_line(" ".join(filter(None, (f"{error.error_code}: {subject}{error.message}", remedy)))), err=True)
 
 
 def table(items: Sequence[Item], columns: Columns, *, no_color: bool = False) -> str:

@@ -11,7 +11,7 @@ from daemons.cli.printing import Columns, age, cell, say, show, show_one, stamp
 from daemons.cli.switching import segment
 from daemons.cli.times import earlier
 
-app = typer.Typer(help="See records climb their ladders, and help those that are stuck.", no_args_is_help=True)
+app = typer.Typer(help="See records climb their ladders, and help those that are stuck.")
 
 COLUMNS: Columns = {
     "CODE": lambda record: record["code"],

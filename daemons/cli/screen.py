@@ -13,6 +13,7 @@ from daemons.cli.daemons import reason_of, shown_state
 from daemons.cli.deck import LOST, SILENT_SECONDS, Deck, Frame
 from daemons.cli.exits import CommandError
 from daemons.cli.printing import age, cell, one_line, progress, stamp
+from daemons.cli.remedies import remedy_of
 from daemons.cli.switching import Daemon, segment
 from daemons.clock import SystemClock
 
@@ -149,7 +150,7 @@ class Screen(App[None]):
             await asyncio.to_thread(self._deck.post, f"/daemons/{segment(name)}/{command}")
             self._say(f"{name}: {command} was asked for.")
         except CommandError as error:
-            self._say(f"{name}: {error.message} {error.remedy or ''}")
+            self._say(f"{name}: {error.message} {remedy_of(error) or ''}")
 
     def _say(self, text: str) -> None:
         self.query_one("#said", Static).update(Text(one_line(text)))

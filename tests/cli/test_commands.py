@@ -137,6 +137,38 @@ def test_a_command_line_that_makes_no_sense_is_told_in_one_line(deck: DeckRunner
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("config show demo", "extra argument(s) (demo). `daemondeck config show --help` says how it is used."),
+        ("inbox", "daemondeck inbox needs a command: ls, get, answer. `daemondeck inbox --help` says"),
+        ("records", "daemondeck records needs a command: ls, show, logs, "),
+        ("jobs", "daemondeck jobs needs a command: ls, get, "),
+        ("status -o xml", "'--output' / '-o': 'xml' is not one of 'table', "),
+        ("logs --level loud", "'--level': 'loud' is not one of 'debug', "),
+        ("autolog films", "'stills|footage': 'films' is not one of 'stills', 'footage'. `daemondeck autolog --help`"),
+    ],
+)
+def test_a_wrong_command_line_is_told_with_the_command_whose_help_helps(
+    deck: DeckRunner, typed: str, told: str
+) -> None:
+    done = deck.run(*typed.split())
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+
+
+def test_what_to_do_is_told_in_commands(deck: DeckRunner, serving: Serving) -> None:
+    unknown = deck.run("wake", "nobody")
+    stranger = deck.run("status", "--token", "wrong")
+    option = deck.run("config", "set", "toy_talker", "nonsense=1")
+
+    assert unknown.stderr.endswith(" `daemondeck status` lists them.\n")
+    assert "--token or DAEMONDECK_TOKEN" in stranger.stderr
+    assert "`daemondeck types -o json` lists the options" in option.stderr
+    assert not any("GET /api" in done.stderr or "header" in done.stderr for done in (unknown, stranger, option))
+
+
 def test_watching_tells_each_change(deck: DeckRunner) -> None:
     watching = deck.popen("status", "--watch", "toy_talker")
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemons.cli.app import EXIT_CODES
+from daemons.cli.app import EXIT_CODES, run
 from daemons.cli.exits import Exit
 from tests.cli.command_lines import PROGRAM, commands, parse
 
@@ -23,6 +23,15 @@ def test_every_command_has_a_sentence_and_an_example_that_can_be_typed(name: str
     assert any(line.startswith(name) for line in lines), f"the example of {name} is of something else"
     for line in lines:
         parse(line.strip())
+
+
+@pytest.mark.parametrize("typed", [(), ("pause",), ("records", "import"), ("records",)])
+def test_switches_are_shown_without_a_value(typed: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*typed, "--help"]) == 0
+
+    told = capsys.readouterr().out
+    assert "--help" in told
+    assert "bool" not in told
 
 
 def test_the_exit_codes_are_told_and_are_those_that_there_are() -> None:
