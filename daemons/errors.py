@@ -17,7 +17,7 @@ The docstring of a class is its default message.
 """
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 _CAUSES_KEPT = 8
@@ -130,9 +130,18 @@ class ErrorInfo:
         cause = cls._of(inner, depth - 1) if inner is not None and depth > 1 else None
         detail = "".join(traceback.format_exception(error, chain=False))[-_DETAIL_CHARACTERS:]
         if isinstance(error, DaemonError):
-            return cls(error.error_code, error.message, detail, error.remedy, error.inner or cause)
+            return cls(error.error_code, error.message, detail, error.remedy, error.inner or cause)._without_echo()
         message = str(error).strip() or type(error).__name__
-        return cls(_code_of(error), message[:2000], detail, None, cause)
+        return cls(_code_of(error), message[:2000], detail, None, cause)._without_echo()
+
+    def _without_echo(self) -> "ErrorInfo":
+        """Leave out a cause that says the same once more: it only tells where the error was raised first."""
+        cause = self.cause
+        if cause is None or (cause.code, cause.message) != (self.code, self.message):
+            return self
+        details = [detail for detail in (cause.detail, self.detail) if detail]
+        detail = "\n".join(details)[-_DETAIL_CHARACTERS:] or None
+        return replace(self, detail=detail, remedy=self.remedy or cause.remedy, cause=cause.cause)
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON values, the cause nested."""

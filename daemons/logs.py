@@ -38,6 +38,7 @@ _QUIET = (
     "PIL",
     "apprise",
     "urllib3",
+    "watchfiles",
 )
 
 _SHAPES = (

@@ -109,3 +109,22 @@ def test_exceptions_become_errors_with_codes() -> None:
     error.inner = inner
     assert info_of(error).cause == inner
     assert issubclass(JobFailed, Permanent)
+
+
+def test_an_error_that_is_raised_anew_is_not_its_own_cause() -> None:
+    try:
+        try:
+            try:
+                raise OSError("gone")
+            except OSError as error:
+                raise Permanent("The file is damaged.", remedy="Copy it again.", code="ERR_DAMAGED") from error
+        except Permanent as error:
+            raise Invalid(error.message, code=error.error_code) from error
+    except Invalid as error:
+        info = info_of(error)
+
+    assert (info.code, info.message, info.remedy) == ("ERR_DAMAGED", "The file is damaged.", "Copy it again.")
+    assert info.cause is not None
+    assert (info.cause.message, info.cause.cause) == ("gone", None)
+    assert info.detail is not None
+    assert ("Permanent" in info.detail, "Invalid" in info.detail) == (True, True)

@@ -48,7 +48,7 @@ def test_an_event_is_one_line_of_json(written: Written) -> None:
 
 
 def test_libraries_are_routed_in_and_quiet(written: Written) -> None:
-    for name in ("uvicorn.error", "sqlalchemy.engine", "alembic.runtime.migration"):
+    for name in ("uvicorn.error", "sqlalchemy.engine", "alembic.runtime.migration", "watchfiles.main"):
         logging.getLogger(name).info("chatter")
         logging.getLogger(name).warning("trouble in %s", name)
 
@@ -56,6 +56,7 @@ def test_libraries_are_routed_in_and_quiet(written: Written) -> None:
         "trouble in uvicorn.error",
         "trouble in sqlalchemy.engine",
         "trouble in alembic.runtime.migration",
+        "trouble in watchfiles.main",
     ]
 
 

@@ -128,7 +128,8 @@ def test_a_full_page_holds_still_and_tells_how_many_are_new(
     expect(page.locator("#pill")).to_have_text("2 new", timeout=20_000)
     assert cards(page) == names
     page.locator("#pill").click()
-    expect(page.locator(".item .who a").first).to_contain_text("More/IMG_000")
+    expect(page.locator(".item .who a").first).to_contain_text("IMG_000")
+    expect(page.locator(".item .place").first).to_have_text("More", use_inner_text=True)
 
 
 def test_everything_is_done_without_scripts(browser: Browser, deck: Deck, described: list[dict[str, Any]]) -> None:

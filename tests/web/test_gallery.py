@@ -171,3 +171,12 @@ async def test_a_sidecar_is_written_once_and_not_over_another_programs(
     assert "What to do:" in refused.text
     assert "a.jpg.xmp" in written.text
     assert "A hill." in sidecar.read_text()
+
+
+async def test_a_card_names_its_file_before_its_folder(browser: httpx2.AsyncClient, service: Service) -> None:
+    await describe(service, "2021 Alps/day 1/alps_01.jpg")
+
+    page = (await browser.get("/descriptions")).text
+
+    assert ">alps_01.jpg</a>" in page
+    assert '<span class="root">/photos/</span><span class="below">2021 Alps/day 1</span>' in page

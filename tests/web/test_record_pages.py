@@ -1,10 +1,12 @@
 """Pages of records: board, table, form; what is typed is kept, and whoever may only look sees no buttons."""
 
 import re
+from functools import partial
 
 import httpx2
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
+from daemons.database.transaction import Transaction
 from daemons.service import Service
 from daemons.states import LogLevel
 from daemons.workflows.polling.keeper.rows import RECORDS
@@ -199,3 +201,17 @@ async def test_a_frame_whose_clip_is_gone_still_has_its_page(browser: httpx2.Asy
 
     assert page.status_code == 200
     assert "FT0001" not in page.text
+
+
+async def test_what_no_try_can_mend_counts_no_tries(browser: httpx2.AsyncClient, service: Service) -> None:
+    [record] = await add_toys(service, "harbour")
+    keeper = keeper_of(service)
+    pages = []
+    for attempts in (1, 5):
+        parked = {"attempts": attempts, "parked_at": keeper.clock.now(), "due_at": None}
+        put = update(RECORDS).where(RECORDS.c.id == record.id).values(**parked)
+        await service.database.write(partial(Transaction.execute, statement=put))
+        pages.append((await browser.get(f"/records/{record.id}")).text)
+
+    assert ["which another try cannot mend" in page for page in pages] == [True, False]
+    assert ["tries failed" in page for page in pages] == [False, True]
