@@ -23,6 +23,7 @@ from daemons.states import LogLevel
 from daemons.subprocess_work import Worker
 from daemons.subprocess_work.spec import WorkerSpec
 from daemons.values import Job, JsonValue
+from daemons.workflows.polling.failure_lines import FailureLines
 from daemons.workflows.polling.keeper import RecordKeeper, Settled
 from daemons.workflows.polling.ladder import Ladder, Outcome, Step
 from daemons.workflows.polling.records import DONE, FAILED, TIMED_OUT, Record
@@ -74,6 +75,7 @@ class Climber:
     ) -> None:
         self.tally = Tally()
         self._ctx = ctx
+        self._failures = FailureLines(ctx, clock)
         self._keeper = keeper
         self._ladders = {ladder.name: ladder for ladder in ladders}
         self._options = options
@@ -218,6 +220,7 @@ class Climber:
             batch, self._settled = self._settled, []
             if batch:
                 await self._settle(batch)
+        await self._failures.tell_of_the_rest()
 
     async def _settle(self, batch: list[tuple[Settled, int]]) -> None:
         settled = [one for one, _ in batch]
@@ -231,6 +234,10 @@ class Climber:
                 self.tally.chained += 1
                 self._take(record, chained + 1)
         self._something.set()
+        # After all of them: who waits in between finds records neither in hand nor in line.
+        for (one, _), record in zip(batch, after, strict=True):
+            if record is not None and one.error is not None:
+                await self._failures.tell(one, record)
         await self._ctx.progress(self.tally.steps, None, self.summary())
 
     async def _keep_pictures(self, settled: Sequence[Settled]) -> None:

@@ -16,6 +16,7 @@ from daemons.handlers import JobFailed
 from daemons.ids import new_id
 from daemons.states import JobState, LogLevel
 from daemons.workflows.polling.climber import Climber
+from daemons.workflows.polling.failure_lines import A_SECOND
 from daemons.workflows.polling.keeper import NewRecord, Reason, Record, RecordFilter, RecordKeeper, RecordLocked
 from daemons.workflows.polling.keeper.moving import StatusNotOnLadder
 from daemons.workflows.polling.keeper.rows import StaleRecord
@@ -248,6 +249,10 @@ async def test_a_failed_step_is_tried_again_later_and_parked_in_the_end(
     assert waits == [2, 4, 8, 16, None]
     assert (failed.status, failed.attempts, failed.parked_at is not None) == (FOUND, 5, True)
     assert failed.error is not None and "no. 4" in failed.error.message
+    told = [said for item_id, said in job.lines if item_id == record.id]
+    assert len(told) == 5
+    assert told[0].startswith("TH0001: copy: ERR_") and told[0].endswith("no. 0 (try 1 of 5)")
+    assert told[4].endswith("no. 4 (parked)")
     assert [one.id for one in (await keeper.list(RecordFilter(state="parked"))).items] == [record.id]
 
     await keeper.retry(record.id, who="ana")
@@ -268,6 +273,24 @@ async def test_what_needs_a_disk_that_is_away_waits_for_it(
     await climbed(job, keeper)
 
     assert (await keeper.get(record.id)).is_complete
+    assert [said for item_id, said in job.lines if item_id == record.id] == [
+        "TH0001: copy: ERR_BUSY: The disk is away. (waiting)"
+    ]
+
+
+async def test_of_a_storm_of_failures_so_many_are_told_as_nobody_waits_for(
+    keeper: RecordKeeper, job: Job, world: World
+) -> None:
+    world.fails["find"] = [Broken() for _ in range(A_SECOND + 5)]
+    await added(keeper, *map(str, range(A_SECOND + 5)))
+
+    done = await climbed(job, keeper)
+
+    assert done.tally.parked == A_SECOND + 5
+    assert len([said for item_id, said in job.lines if item_id]) == A_SECOND
+    assert [said for item_id, said in job.lines if not item_id] == [
+        "5 more failures came too fast to be told here; each record's story has its own."
+    ]
 
 
 async def test_what_no_try_can_mend_is_parked_at_once(keeper: RecordKeeper, job: Job, world: World) -> None:
