@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from daemons.cli.deck import Deck
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, options_of
 from daemons.cli.printing import Columns, age, cell, note, one_line, say, show, show_one
@@ -45,14 +46,21 @@ def list_questions(
     everything: Annotated[bool, typer.Option("--all", help="Those that were answered too.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
 ) -> None:
-    """List what waits for an answer, the newest first.
+    """List what waits for an answer, the newest first, and say how many records wait for a person.
 
     Example: daemondeck inbox ls
     """
     options = options_of(context)
     with options.deck() as deck:
         questions = deck.pages("/questions", limit, state="all" if everything else "open")
-    show(options, questions, COLUMNS, name="id")
+        records = _waiting_records(deck) if options.is_table and not options.quiet else 0
+    if questions or not options.is_table:
+        show(options, questions, COLUMNS, name="id")
+    else:
+        note(options, "Nobody asks anything now.")
+    if records:
+        which = "1 record waits" if records == 1 else f"{records:,} records wait"
+        note(options, f"{which} for a person: `daemondeck records ls --state awaiting` lists them.")
 
 
 @app.command("get")
@@ -91,6 +99,11 @@ def answer_question(
         say(one_line(f"{answered['id']}: {answered['state']}"))
     else:
         show_one(options, answered, DETAILS, name="id")
+
+
+def _waiting_records(deck: Deck) -> int:
+    ladders = deck.get("/ladders")["items"]
+    return sum(deck.get(f"/ladders/{segment(ladder['name'])}/news")["awaiting"] for ladder in ladders)
 
 
 def _fields(question: dict[str, Any]) -> dict[str, Any]:

@@ -91,6 +91,23 @@ def test_records_move_while_the_board_is_looked_at(page: Page, deck: Deck) -> No
     expect(page.locator(".sections [data-signal=inbox]")).to_have_text("1")
 
 
+def test_the_inbox_shows_a_record_that_comes_to_wait_while_it_does(page: Page, deck: Deck) -> None:
+    record = toy(deck)
+    open_live(page, deck, "/inbox")
+    expect(page.get_by_text("Nobody asks anything now")).to_be_visible()
+    page.mouse.move(1, 1)
+
+    move(deck, record, ASKING)
+    page.get_by_role("link", name=f"Answer {record['code']}").click()
+    expect(page.get_by_role("dialog").get_by_label("Title")).to_be_visible()
+    expect(page.get_by_text("Nobody asks anything now")).to_be_hidden()
+    page.keyboard.press("Escape")
+    page.mouse.move(1, 1)
+    move(deck, record, TOP)
+
+    expect(page.get_by_text("Nobody asks anything now")).to_be_visible()
+
+
 def test_what_is_typed_beside_the_board_stays_and_the_next_follows(page: Page, deck: Deck) -> None:
     first, second = toy(deck, ASKING), toy(deck, ASKING)
     open_live(page, deck, "/records?ladder=toys")

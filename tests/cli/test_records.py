@@ -68,11 +68,15 @@ def test_they_are_moved_and_many_go_on_at_once(climbing: DeckRunner) -> None:
     for code in ("TO0001", "TO0002"):
         assert climbing.run("records", "move", code, ASKING).stdout == f"{code}: {ASKING}\n"
 
+    inbox = climbing.run("inbox", "ls")
     unsure = climbing.run_alone("records", "resume", "--all")
     resumed = climbing.run("records", "resume", "--all", "--ladder", "toys", "--yes")
     again = climbing.run("records", "resume", "TO0001", "TO0099")
     skipped = climbing.run("records", "skip", "TO0001")
 
+    assert inbox.stderr == (
+        "Nobody asks anything now.\n2 records wait for a person: `daemondeck records ls --state awaiting` lists them.\n"
+    )
     assert unsure.returncode == 5
     assert sorted(resumed.stdout.splitlines()) == [f"TO0001: {FORCED}", f"TO0002: {FORCED}"]
     assert (again.returncode, again.stderr.count("\n")) == (5, 2)

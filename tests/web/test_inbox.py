@@ -9,6 +9,7 @@ from daemons.events import ItemChanged
 from daemons.questions import TOPIC
 from daemons.service import Service
 from tests.web.served import Served, next_frame
+from tests.web.toy_ladder import ASKING, add_toys
 from web.api.inbox import QuestionPage, QuestionShape
 
 
@@ -99,6 +100,24 @@ async def test_the_page_lists_questions_and_a_press_answers(browser: httpx2.Asyn
     assert (answered.status_code, answered.headers["location"]) == (303, "/inbox")
     assert (await service.questions.get(question_id)).answer == {"shelf": "throw away"}
     assert "Nobody asks anything now" in (await browser.get("/inbox")).text
+
+
+async def test_records_that_wait_for_a_person_stand_below_the_questions(
+    browser: httpx2.AsyncClient, service: Service
+) -> None:
+    await add_toys(service, "harbour")
+    await add_toys(service, "barn", status=ASKING)
+
+    shown = (await browser.get("/inbox")).text
+    await ask(service)
+
+    assert "Nobody asks anything now" not in shown
+    assert "Records that wait for a person: 1" in shown
+    assert ("TO0001" in shown, ">TO0002</a>" in shown) == (False, True)
+    assert 'href="/records/table?state=awaiting"' in shown
+    both = (await browser.get("/inbox")).text
+    assert both.index("Where does it belong?") < both.index("TO0002")
+    assert "TO0002" not in (await browser.get("/inbox?state=ended")).text
 
 
 @pytest.mark.parametrize("choice", ["2", "-1", "", "١", "keep", "9" * 5_000])

@@ -10,27 +10,38 @@ from daemons.errors import Invalid
 from daemons.questions import Question
 from web.answers import choices_of
 from web.api.inbox import QuestionQuery, find
+from web.api.records import RecordQuery, keeper_of
+from web.api.records import find as find_records
 from web.context import service, templates, viewer
 from web.pages.forms import Form, back_to
+from web.pages.records import drawn
 from web.parsing import read_form, read_query
 from web.schema_forms import Field, fields_of, input_names, read_fields
 from web.words import _
 
 ENDED_SHOWN = 20
+RECORDS_SHOWN = 10
 
 
 async def show_inbox(request: Request) -> Response:
     query = read_query(request, QuestionQuery)
     page = await find(request, query)
     ended = await service(request).questions.list(is_open=False, limit=ENDED_SHOWN)
+    is_top = query.state == "open" and not query.cursor
     return templates(request).page(
         "pages/inbox.html",
         viewer=viewer(request),
         questions=page.items,
         next=page.next,
-        ended=ended.items if query.state == "open" and not query.cursor else [],
+        ended=ended.items if is_top else [],
+        records=await _waiting_records(request) if is_top else [],
         filters={name: value for name, value in request.query_params.items() if value},
     )
+
+
+async def _waiting_records(request: Request) -> list[dict[str, Any]]:
+    found = await find_records(request, RecordQuery(state="awaiting", limit=RECORDS_SHOWN))
+    return await drawn(keeper_of(request), found.items)
 
 
 async def show_question(request: Request) -> Response:
