@@ -44,8 +44,9 @@ def autolog(
 
     Folders and interval stay with the daemon of that name; without them its own are used.
 
-    With a running deck the work is its own: Ctrl-C only ends looking on. Without one it runs here: Ctrl-C finishes
-    the steps in hand and ends, again ends at once; the same command goes on where it stopped.
+    With a running deck the work is its own: the daemon is started and stays on, and Ctrl-C only ends looking on.
+    Without one it runs here: Ctrl-C finishes the steps in hand and ends, again ends at once; the same command goes on
+    where it stopped.
 
     Exit code 0 when all are complete, 1 when some are parked, 8 when the time was over first, 9 when some await input,
     78 when something is not configured, 130 when it was interrupted.

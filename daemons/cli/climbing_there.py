@@ -58,6 +58,8 @@ async def _climb(options: Options, deck: Deck, plan: Plan) -> ClimbingEnd:
     daemon, is_elsewhere = _daemon(deck, plan)
     name, must_restart = daemon["name"], is_elsewhere and daemon["state"] == "running"
     lines.line(f"{name} climb in the deck at {deck.url}; looking on for at most {plan.duration:,g} s.")
+    if daemon["desired"] != "on":
+        lines.line(f"{name} is switched on and stays on; `daemondeck stop {name}` switches it off.")
     side = There(deck, name, clock, lines)
     follower = Follower(side, plan, clock, lines)
     await follower.prepare()

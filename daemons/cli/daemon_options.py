@@ -116,6 +116,9 @@ def _store(options: Options, deck: Deck, daemon: Daemon, wanted: dict[str, Any])
     changed = deck.patch(place, body)
     old, new = daemon["configuration"], changed["configuration"]
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if not names and options.is_table:
+        note(options, f"There is nothing to change: {daemon['name']} has these values already.")
+        return
     after = {one["name"]: one for one in deck.get(f"{place}/options")["items"]}
     show(options, [after[name] for name in names if name in after], COLUMNS, wide=WIDE)
     for name in names:

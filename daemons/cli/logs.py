@@ -171,14 +171,20 @@ def logs(
         tail_of(options, deck, _place(deck, target) if target is not None else None, wanted, count, follow=follow)
 
 
-def tail_of(options: Options, deck: Deck, place: Place | None, wanted: Wanted, count: int, *, follow: bool) -> None:
-    """Print the newest `count` lines of a place, or of all, and with `follow` go on with what is logged from now on."""
+def tail_of(
+    options: Options, deck: Deck, place: Place | None, wanted: Wanted, count: int, *, follow: bool
+) -> int | None:
+    """Print the newest `count` lines of a place, or of all, and return how many.
+
+    With `follow` go on with what is logged from now on, and count nothing.
+    """
     tail = Tail(options, deck, place, wanted)
     if follow:
         asyncio.run(tail.follow(count))
-    else:
-        lines = tail.newest(count) if place is not None else asyncio.run(tail.snapshot(count))
-        _print_all(options, lines)
+        return None
+    lines = tail.newest(count) if place is not None else asyncio.run(tail.snapshot(count))
+    _print_all(options, lines)
+    return len(lines)
 
 
 def written(options: Options, line: Line) -> str:

@@ -8,7 +8,7 @@ import typer
 from daemons.cli import records_looking
 from daemons.cli.exits import CommandError, Exit
 from daemons.cli.options import Options, options_of
-from daemons.cli.printing import Columns, complain, confirm, one_line, say, show, show_one
+from daemons.cli.printing import Columns, complain, confirm, note, one_line, say, show, show_one
 from daemons.cli.records_looking import DETAILS, AtStatus, Below, Id, LadderName, OfLadder, WithCode, id_of
 from daemons.cli.switching import segment
 
@@ -57,7 +57,12 @@ def edit_record(context: typer.Context, record_id: Id, fields: Fields, revision:
     options = options_of(context)
     with options.deck() as deck:
         body = {"fields": _read(fields), "revision": revision}
-        _tell(options, deck.patch(f"/records/{segment(record_id)}", body))
+        written = deck.patch(f"/records/{segment(record_id)}", body)
+    if options.is_table and written["due_at"]:
+        # Where it stands is from before its step looks at it again, and may be another in a moment.
+        say(one_line(f"{written['code']}: saved; its next step is due, from {written['status']}"))
+    else:
+        _tell(options, written)
 
 
 @app.command("move")
@@ -156,6 +161,8 @@ def _act(context: typer.Context, action: str, ids: list[str], chosen: dict[str, 
             ids = [record["id"] for record in deck.pages("/records", ALL_MOST, **chosen)]
             if ids:
                 confirm(options, f"{action} {len(ids)} records?")
+            else:
+                note(options, f"0 records: there is none to {action}.")
         for at in range(0, len(ids), AT_ONCE):
             acted += deck.post("/records/bulk", {"action": action, "ids": ids[at : at + AT_ONCE]})["items"]
     if options.is_table:

@@ -7,7 +7,7 @@ import typer
 from daemons.cli.deck import Deck
 from daemons.cli.logs import Count, Follow, Grep, Level, Since, Wanted, tail_of
 from daemons.cli.options import options_of
-from daemons.cli.printing import Columns, age, cell, say, show, show_one, stamp
+from daemons.cli.printing import Columns, age, cell, note, say, show, show_one, stamp
 from daemons.cli.switching import segment
 from daemons.cli.times import earlier
 
@@ -174,7 +174,9 @@ def record_logs(
     with options.deck() as deck:
         record = deck.get(f"/records/{segment(record_id)}")
         wanted = Wanted(level, earlier(since) if since else None, grep, record["id"])
-        tail_of(options, deck, (f"/records/{record['id']}/logs", {}), wanted, count, follow=follow)
+        told = tail_of(options, deck, (f"/records/{record['id']}/logs", {}), wanted, count, follow=follow)
+    if told == 0 and options.is_table:
+        note(options, f"{record['code']}: no such line was logged.")
 
 
 @app.command("similar")

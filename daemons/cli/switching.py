@@ -17,6 +17,8 @@ from daemons.cli.printing import complain, note, one_line, say, show, stamp
 WAIT_SECONDS = 60.0
 _ENDING = ("stop", "restart", "pause")
 """Commands that end a run: for a vital daemon they need its name, which --yes sends along."""
+_LASTING = ("start", "stop", "pause", "resume")
+"""Commands that change nothing where it is so already."""
 
 Daemon = dict[str, Any]
 Goal = Callable[[Daemon, Daemon], bool]
@@ -111,7 +113,7 @@ def switch(
             turn.send(deck, names or (), command, body, confirms=options.yes)
         if turn.is_open:
             asyncio.run(turn.settle(deck, options.timeout or WAIT_SECONDS))
-    _print(options, turn)
+    _print(options, turn, command)
     codes = [error.exit_code for error in turn.refused.values()] + [turn.outcome(name) for name in turn.present]
     raise typer.Exit(max(codes, default=Exit.DONE))
 
@@ -126,7 +128,7 @@ def segment(name: str) -> str:
     return quote(name, safe="")
 
 
-def _print(options: Options, turn: Round) -> None:
+def _print(options: Options, turn: Round, command: str) -> None:
     lines: list[dict[str, Any]] = []
     for name, daemon in turn.present.items():
         old = turn.before.get(name, daemon)
@@ -139,11 +141,21 @@ def _print(options: Options, turn: Round) -> None:
     else:
         for line in lines:
             if not line["error"]:
-                say(one_line(f"{line['name']}: {line['from']} → {line['to']}{_until(turn.present[line['name']])}"))
+                became = _became(command, line["from"], line["to"])
+                say(one_line(f"{line['name']}: {became}{_until(turn.present[line['name']])}"))
     for name, error in turn.refused.items():
         complain(error, name)
     for name, daemon in turn.present.items():
         _explain(options, turn.outcome(name), daemon)
+
+
+def _became(command: str, old: str, new: str) -> str:
+    """Return what a command made of a daemon: where nothing changed, that is said."""
+    if command == "wake" and old == new:
+        return "woken" if new == "running" else f"{new}, so nothing was woken"
+    if command in _LASTING and old == new:
+        return f"{new} already"
+    return f"{old} → {new}"
 
 
 def _until(daemon: Daemon) -> str:

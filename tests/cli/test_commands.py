@@ -51,8 +51,10 @@ def test_status_tells_programs_all_that_is_known(deck: DeckRunner) -> None:
 
 def test_starting_and_stopping_wait_until_it_is_so(deck: DeckRunner) -> None:
     assert deck.run("start", "toy_talker").stdout == "toy_talker: stopped → running\n"
-    assert deck.run("start", "toy_talker").stdout == "toy_talker: running → running\n"
+    assert deck.run("start", "toy_talker").stdout == "toy_talker: running already\n"
+    assert deck.run("wake", "toy_talker").stdout == "toy_talker: woken\n"
     assert deck.run("stop", "toy_talker", "--drain").stdout.startswith("toy_talker: running → ")
+    assert deck.run("wake", "toy_talker").stdout == "toy_talker: stopped, so nothing was woken\n"
     assert deck.run("stop", "toy_talker").returncode == 0
 
 

@@ -42,7 +42,8 @@ def test_fields_are_written_and_what_is_stale_or_wrong_is_refused(climbing: Deck
     assert (stale.returncode, "ERR_STALE_RECORD" in stale.stderr) == (5, True)
     assert climbing.run("records", "edit", "TO0001", "sha256=0").returncode == 2
     assert climbing.run("records", "edit", "TO0001", "title").returncode == 2
-    assert climbing.run("records", "edit", "TO0001", "keywords=").returncode == 0
+    again = climbing.run("records", "edit", "TO0001", "keywords=")
+    assert (again.returncode, again.stdout) == (0, f"TO0001: saved; its next step is due, from {NEW}\n")
     assert climbing.json("records", "show", "TO0001")["fields"] == {"title": "The harbour"}
 
 
@@ -82,9 +83,19 @@ def test_they_are_moved_and_many_go_on_at_once(climbing: DeckRunner) -> None:
     assert (again.returncode, again.stderr.count("\n")) == (5, 2)
     assert skipped.stdout == f"TO0001: {TOP}\n"
     assert climbing.run("records", "retry").returncode == 2
-    assert climbing.run("records", "retry", "--all").returncode == 0
+    none = climbing.run("records", "retry", "--all", "--code", "ERR_NOWHERE")
+    assert (none.returncode, none.stdout, none.stderr) == (0, "", "0 records: there is none to retry.\n")
     assert climbing.json("records", "lock", "TO0003")["edited_by"]
     assert climbing.json("records", "unlock", "TO0003")["edited_by"] is None
+
+
+def test_a_status_that_the_ladder_does_not_have_is_refused_with_those_that_it_has(climbing: DeckRunner) -> None:
+    moved = climbing.run("records", "move", "TO0003", "0 - new")
+    added = climbing.run("records", "add", "toys", "/toys/other.jpg", "--status", "0 - new")
+
+    for done in (moved, added):
+        assert done.returncode == 2
+        assert f"0 - new is no status of toys. There are: {NEW}, " in done.stderr
 
 
 def test_those_below_one_are_listed_and_retried_by_its_code(climbing: DeckRunner) -> None:
@@ -95,6 +106,7 @@ def test_those_below_one_are_listed_and_retried_by_its_code(climbing: DeckRunner
 
 
 def test_what_steps_logged_is_shown(climbing: DeckRunner) -> None:
-    assert climbing.run("records", "logs", "TO0001").stdout == ""
+    silent = climbing.run("records", "logs", "TO0001")
+    assert (silent.stdout, silent.stderr) == ("", "TO0001: no such line was logged.\n")
     assert climbing.json("records", "logs", "TO0001", "-n", "5", "--level", "warning", "--since", "1h") == []
     assert climbing.run("records", "logs", "TO0099").returncode == 4

@@ -142,6 +142,8 @@ def test_an_instance_is_added_changed_and_removed(deck: DeckRunner) -> None:
     assert deck.run("config", "get", "second", "simulate_errors").stdout == "yes\n"
 
     assert deck.run("config", "set", "second", "log_interval=3", "--unset", "simulate_errors").returncode == 0
+    same = deck.run("config", "set", "second", "log_interval=3")
+    assert (same.stdout, same.stderr) == ("", "There is nothing to change: second has these values already.\n")
     shown = {option["name"]: option for option in deck.json("config", "get", "second")}
     assert (shown["log_interval"]["value"], shown["log_interval"]["source"]) == (3, "row")
     assert (shown["simulate_errors"]["value"], shown["simulate_errors"]["source"]) == (False, "default")

@@ -111,7 +111,9 @@ def check(ladder: Ladder, new: NewRecord) -> dict[str, JsonValue]:
     if not new.source:
         raise Invalid("A record needs a source.", code="ERR_NO_SOURCE")
     if new.status not in ladder.statuses:
-        raise Invalid(f"{clean(new.status, 100)} is no status of {ladder.name}.", code="ERR_UNKNOWN_STATUS")
+        remedy = f"There are: {', '.join(ladder.statuses)}."
+        said = f"{clean(new.status, 100)} is no status of {ladder.name}."
+        raise Invalid(said, code="ERR_UNKNOWN_STATUS", remedy=remedy)
     return checked_fields(new.fields)
 
 

@@ -94,7 +94,9 @@ def move(
     record = _find(tx, record_id, who, revision)
     ladder = ladders.get(record.ladder)
     if ladder is None or status not in ladder.statuses:
-        raise StatusNotOnLadder(f"{clean(status, 100)} is no status of {clean(record.ladder, 63)}.")
+        remedy = f"There are: {', '.join(ladder.statuses)}." if ladder is not None else None
+        said = f"{clean(status, 100)} is no status of {clean(record.ladder, 63)}."
+        raise StatusNotOnLadder(said, remedy=remedy)
     there = record._replace(status=status)
     step = ladder.next_step(there) if status != ladder.awaiting else None
     change: dict[str, Any] = {
