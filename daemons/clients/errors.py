@@ -21,7 +21,9 @@ class NotConfigured(Conflict, Permanent):
     def __init__(self, setting: str) -> None:
         self.setting = setting
         variable = f"DAEMONDECK_{setting.replace('.', '__').upper()}"
-        super().__init__(f"Not configured: set {setting}", remedy=f"Set {setting} in daemondeck.toml, or {variable}.")
+        super().__init__(
+            f"Not configured: set {setting}.", remedy=f"It belongs into daemondeck.toml, or into {variable}."
+        )
 
 
 class ServerAway(DaemonError):

@@ -64,7 +64,7 @@ async def test_what_is_not_configured_fails_once_saying_what_to_set(
         ended = await deck.orders.wait((await deck.orders.create("look")).job.id)
 
         assert ended.state is JobState.FAILED and ended.error is not None
-        assert (ended.error.code, ended.error.message) == ("ERR_NOT_CONFIGURED", "Not configured: set vision.url")
+        assert (ended.error.code, ended.error.message) == ("ERR_NOT_CONFIGURED", "Not configured: set vision.url.")
         assert ended.failures == 1
 
 

@@ -398,11 +398,11 @@ async def test_parameters_that_a_model_does_not_take_are_left_out() -> None:
 
 
 async def test_without_an_address_or_a_model_it_says_what_to_set() -> None:
-    with pytest.raises(NotConfigured, match=r"^Not configured: set vision\.url$"):
+    with pytest.raises(NotConfigured, match=r"^Not configured: set vision\.url\.$"):
         VisionClient(VisionSettings(), FakeClock())
 
     async with open_bench(model="") as bench:
-        with pytest.raises(NotConfigured, match=r"^Not configured: set vision\.model$"):
+        with pytest.raises(NotConfigured, match=r"^Not configured: set vision\.model\.$"):
             await bench.describe()
 
 

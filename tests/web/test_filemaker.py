@@ -88,4 +88,4 @@ class TestWithoutOne:
         assert f"Not configured: set <code>{missing}</code>" in page
         assert (told["unset"], told["last_test"]) == (missing, None)
         assert refused.status_code == 409
-        assert refused.json()["error"]["message"] == f"Not configured: set {missing}"
+        assert refused.json()["error"]["message"] == f"Not configured: set {missing}."

@@ -8,7 +8,7 @@ from daemons.errors import ErrorInfo
 from daemons.events import DaemonChanged, ItemChanged, JobChanged, JobRemoved
 from tests.web.drawn import NOON, NUMBERS, a_daemon, a_job
 from web.assets import Assets
-from web.fragments import FRAME_BYTES, Fragment, daemon_row, data_frame, fragments_of, job_head, rows_frames
+from web.fragments import FRAME_BYTES, Fragment, daemon_row, data_frame, fragments_of, job_head, rows_frames, tiles
 from web.templating import Templates
 
 
@@ -33,6 +33,13 @@ def test_a_fragment_names_its_element_and_its_revision(templates: Templates) -> 
     fragment = daemon_row(templates, a_daemon())
 
     assert f'id="{fragment.target_id}" data-rev="{fragment.revision}"' in fragment.html
+
+
+@pytest.mark.parametrize(("active", "said"), [(0, "jobs at work"), (1, "job at work"), (2, "jobs at work")])
+def test_one_job_is_counted_as_one(templates: Templates, active: int, said: str) -> None:
+    tally = {"active": active, "queued": 0, "failed": 0, "ended": 0, "ended_by_hour": [0] * 24}
+
+    assert f"<b>{active}</b> {said}" in tiles(templates, tally).html
 
 
 def test_a_change_is_drawn_wherever_it_shows(templates: Templates) -> None:

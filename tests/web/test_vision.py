@@ -87,5 +87,5 @@ class TestWithoutOne:
 
         assert "Not configured: set <code>vision.url</code>" in page and told["url"] == "" and not told["last_test"]
         assert refused.status_code == 409
-        assert refused.json()["error"]["message"] == "Not configured: set vision.url"
+        assert refused.json()["error"]["message"] == "Not configured: set vision.url."
         assert "DAEMONDECK_VISION__URL" in refused.json()["error"]["remedy"]

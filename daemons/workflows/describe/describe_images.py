@@ -156,7 +156,7 @@ class DescribeImages(BaseDaemon):
             **self.options.ask(),
         )
         job = await self.create_job("describe_batch", args, unique=self.name, on_stop="cancel")
-        await self.update_status(f"{what} ({len(items)} images)", job_id=job.id, job_type=job.type)
+        await self.update_status(f"{what} ({_images(len(items))})", job_id=job.id, job_type=job.type)
         # What it tells next is the use since now.
         psutil.cpu_percent()
         job = await self.wait_for(job, done=done, total=self._total)
@@ -205,8 +205,8 @@ class DescribeImages(BaseDaemon):
         while self.is_running and (used := memory_percent()) > self.options.max_memory_percent:
             if has_waited and self._batch_size() > 1:
                 self._divisor *= 2
-                await self.log(LogLevel.WARNING, f"Memory stays short: batches have {self._batch_size()} images now")
-            smaller = f"; batches are down to {self._batch_size()} images" if self._divisor > 1 else ""
+                await self.log(LogLevel.WARNING, f"Memory stays short: a batch is {_images(self._batch_size())} now")
+            smaller = f"; a batch is down to {_images(self._batch_size())}" if self._divisor > 1 else ""
             limit = f"{self.options.max_memory_percent:g} %"
             words = f"Waiting for memory: {used:g} % is in use, the limit is {limit}{smaller}"
             await self.sleep(MEMORY_SECONDS, words)
@@ -241,9 +241,13 @@ class DescribeImages(BaseDaemon):
         return self._clock.monotonic()
 
 
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
+
+
 def _so_far(total: int, failed: int, young: int) -> str:
     if not failed and not young:
-        return f"All {total:,} images are described"
+        return "1 image is described" if total == 1 else f"All {total:,} images are described"
     left_out = [f"{failed:,} failed"] if failed else []
     left_out += [f"{young:,} may still be written to"] if young else []
     return f"{max(0, total - failed - young):,} of {total:,} images are described, {', '.join(left_out)}"

@@ -261,8 +261,8 @@ class Climber:
     def summary(self) -> str:
         """Say in a line what has been done."""
         tally = self.tally
-        parts = [f"{tally.steps:,} steps", f"{tally.complete:,} complete"]
-        parts += [f"{tally.awaiting:,} await input"] if tally.awaiting else []
+        parts = [f"{tally.steps:,} {'step' if tally.steps == 1 else 'steps'}", f"{tally.complete:,} complete"]
+        parts += [f"{tally.awaiting:,} {'awaits' if tally.awaiting == 1 else 'await'} input"] if tally.awaiting else []
         parts += [f"{tally.failed:,} failed"] if tally.failed else []
         parts += [f"{tally.parked:,} parked"] if tally.parked else []
         return ", ".join(parts)

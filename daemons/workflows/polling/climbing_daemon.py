@@ -141,8 +141,8 @@ class ClimbingDaemon(BaseDaemon):
         parked = sum(column.parked for column in columns)
         complete = sum(column.complete for column in columns)
         parts = [f"{complete:,} of {total:,} records are complete"]
-        parts += [f"{waits:,} await input"] if waits else []
-        parts += [f"{parked:,} are parked"] if parked else []
+        parts += [f"{waits:,} {'awaits' if waits == 1 else 'await'} input"] if waits else []
+        parts += [f"{parked:,} {'is' if parked == 1 else 'are'} parked"] if parked else []
         return ", ".join(parts)
 
     def _ladder(self, at: int) -> Ladder:

@@ -125,13 +125,11 @@ def _text(characters: int) -> Rated:
     sentence = f"{characters:,} characters of text (+{points:.1f})."
     if characters >= ENOUGH_CHARACTERS:
         return "text", points, sentence, None
-    said = f"{characters} characters of text" if characters else "no text at all"
-    return (
-        "text",
-        points,
-        sentence,
-        Reason("text_too_short", f"There is {said}; {ENOUGH_CHARACTERS} are enough.", "caption"),
+    said = {0: "There is no text at all", 1: "There is one character of text"}.get(
+        characters, f"There are only {characters} characters of text"
     )
+    why = Reason("text_too_short", f"{said}; {ENOUGH_CHARACTERS} characters are enough.", "caption")
+    return "text", points, sentence, why
 
 
 def _keywords(fields: Mapping[str, Any], words: list[str]) -> Rated:

@@ -240,6 +240,14 @@ async def test_only_what_the_patterns_and_the_limit_allow_is_described(deck: Dec
 
 
 @sqlite_will_do
+async def test_one_image_is_counted_as_one(deck: Deck, pictures: Path) -> None:
+    await describe(deck, directory=str(pictures), include=["below/0.jpg"])
+
+    assert "(1 image)" in await until_says(deck, "Describing batch")
+    assert (await until_says(deck, "described")).startswith("1 image is described, looking again")
+
+
+@sqlite_will_do
 async def test_while_memory_is_short_it_waits_makes_batches_smaller_and_says_so(
     deck: Deck, pictures: Path, clock: FakeClock
 ) -> None:
@@ -247,7 +255,7 @@ async def test_while_memory_is_short_it_waits_makes_batches_smaller_and_says_so(
     await until_says(deck, "Waiting for memory")
     await clock.advance(60)
 
-    assert (await until_says(deck, "down to")).endswith("the limit is 0.001 %; batches are down to 2 images")
+    assert (await until_says(deck, "down to")).endswith("the limit is 0.001 %; a batch is down to 2 images")
     await deck.roster.edit(NAME, configuration={"directory": str(pictures), "batch_size": 4, "max_memory_percent": 100})
 
     await until_says(deck, "(2 images)")

@@ -210,6 +210,7 @@ async def test_a_person_is_asked_and_the_answer_goes_on_at_once(keeper: RecordKe
     [record] = await added(keeper, "one")
     await climbed(job, keeper)
     waiting = await keeper.get(record.id)
+    assert job.text.endswith("0 complete, 1 awaits input")
 
     edited = await keeper.edit(record.id, {"caption": "A cat"}, who="ana", revision=waiting.revision)
     await climbed(job, keeper)

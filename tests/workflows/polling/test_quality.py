@@ -64,6 +64,20 @@ def test_what_is_missing_names_its_rule_and_the_field_that_would_help() -> None:
 
 
 @pytest.mark.parametrize(
+    ("caption", "said"),
+    [
+        ("", "There is no text at all"),
+        ("A", "There is one character of text"),
+        ("A dog", "There are only 5 characters of text"),
+    ],
+)
+def test_how_much_text_is_missing_is_told_in_characters(caption: str, said: str) -> None:
+    told = {reason.rule: reason.sentence for reason in rated(caption=caption).reasons}
+
+    assert told["text_too_short"] == f"{said}; 150 characters are enough."
+
+
+@pytest.mark.parametrize(
     ("fields", "points"),
     [
         ({"taken_at": "1931-05"}, 5),

@@ -29,7 +29,7 @@ async def transcribing(ctx: StepContext, record: Record) -> Outcome:
     try:
         client = ctx.client(TranscriptionClient)
     except NotConfigured as missing:
-        return _skipped(f"Speech is not written down. {missing.message}.")
+        return _skipped(f"Speech is not written down. {missing.message}")
     clip = record.fields["clip"]
     await look_at(disk_path(clip))
     file = folder_of(ctx, record.parent_id or record.id) / f"{record.id}.flac"
