@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Dialog, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect
 
-from tests.browser.conftest import button, commands_of, open_live, read_again, row_of
+from tests.browser.conftest import button, commands_of, open_live, opened, place_of, read_again, row_of
 from tests.browser.deck import MISCONFIGURED, Deck
 from tests.browser.puppets import HOSTILE
 from tests.browser.tapped import Tap
@@ -246,3 +246,25 @@ def test_the_job_a_daemon_watches_is_one_click_away(page: Page, deck: Deck, tmp_
 def row_of_page(page: Page) -> Locator:
     """Return the row on a daemon's own page."""
     return page.locator(".daemon")
+
+
+def test_sections_stay_where_they_are_from_page_to_page(page: Page, deck: Deck) -> None:
+    open_live(page, deck, "/schedules")
+    before = place_of(page, ".sections a[data-key=a]")
+
+    open_live(page, deck, "/daemons")
+
+    assert place_of(page, ".sections a[data-key=a]") == before
+
+
+def test_only_what_is_live_has_the_colour_of_it(page: Page, browser: Browser, deck: Deck) -> None:
+    colour = "chip => getComputedStyle(chip).color"
+    open_live(page, deck)
+    live = page.locator("#chip").evaluate(colour)
+
+    with opened(browser, java_script_enabled=False) as context:
+        context.add_cookies([deck.session()])
+        still = context.new_page()
+        still.goto(deck.url())
+        expect(still.locator("#chip")).to_contain_text("As of")
+        assert still.locator("#chip").evaluate(colour) != live

@@ -323,3 +323,37 @@ def test_what_a_step_logs_appears_on_the_page_of_its_record_alone(page: Page, de
 
     expect(lines).to_have_count(2)
     expect(lines.last).to_contain_text("as of 1850")
+
+
+def test_chosen_records_are_acted_upon_once_there_are_some(page: Page, deck: Deck) -> None:
+    record = toy(deck)
+    open_live(page, deck, f"/records/table?ladder=toys&q={record['code']}")
+    retry, all_of_them = (
+        page.get_by_role("button", name=name, exact=True) for name in ("Retry…", "Retry all that match…")
+    )
+    expect(page.locator("#ticked")).to_have_text("Tick records to select them")
+    expect(retry).to_have_attribute("aria-disabled", "true")
+    expect(all_of_them).not_to_have_attribute("aria-disabled", "true")
+
+    page.get_by_label(f"Choose {record['code']}").check()
+
+    expect(page.locator("#ticked")).to_have_text("1 selected")
+    retry.click()
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Records")
+
+
+def test_a_board_gives_its_room_to_what_is_there_and_fades_where_it_goes_on(page: Page, deck: Deck) -> None:
+    deck.call("POST", "/api/records", {"ladder": "footage", "source": "/pier.mov"})
+    for status in (None, FOUND, ASKING, TOP):
+        toy(deck, status)
+    board = page.locator(".board")
+
+    open_live(page, deck, "/records?ladder=footage")
+    assert page.locator(".column.empty").first.evaluate("it => it.offsetWidth") < 80
+    expect(board).not_to_have_attribute("data-more", "")
+    page.set_viewport_size({"width": 620, "height": 844})
+    open_live(page, deck, "/records?ladder=toys")
+    expect(board).to_have_attribute("data-more", "")
+
+    board.evaluate("it => it.scrollTo(it.scrollWidth, 0)")
+    expect(board).not_to_have_attribute("data-more", "")

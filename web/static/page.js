@@ -29,7 +29,7 @@
   function turn(off, chip) {
     offline = off;
     document.body.classList.toggle("offline", off);
-    document.body.classList.toggle("polling", chip === "polling");
+    for (const kind of ["live", "polling"]) document.body.classList.toggle(kind, chip === kind);
     at("chip").textContent = say(chip);
     if (off) at("chip").dataset.since = say("since", { time: times.clock(seen) });
     else delete at("chip").dataset.since;

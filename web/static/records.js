@@ -1,5 +1,5 @@
 "use strict";
-// Forms of records: who types holds the form, Ctrl+Enter saves and goes on, beside the board the next form follows in the same place, and what is like a record comes after its page.
+// Forms of records: who types holds the form, Ctrl+Enter saves and goes on, beside the board the next form follows in the same place, what is like a record comes after its page; the board tells that it goes on, the table how many are chosen.
 (() => {
   const RENEW = 60_000;  // a form is held for two minutes
   const likes = {};  // what was brought, by where from
@@ -100,6 +100,25 @@
   });
   document.getElementById("dialog")?.addEventListener("close", free);
   addEventListener("pagehide", free);
-  document.addEventListener("htmx:after:swap", bringLikes);
-  bringLikes();
+  // A board that goes on to the side fades out there.
+  function fade() {
+    const board = document.querySelector(".board");
+    board?.toggleAttribute("data-more", board.scrollWidth - board.clientWidth - board.scrollLeft > 1);
+  }
+
+  // What is done to chosen ones is refused while none is.
+  function count() {
+    const ticked = document.querySelectorAll(".pick input:checked").length, said = document.getElementById("ticked");
+    if (!said) return;
+    said.textContent = ticked > 1 ? said.dataset.many.replace("#", ticked) : ticked ? said.dataset.one : said.dataset.none;
+    for (const button of document.querySelectorAll("#chosen button:not([value$=matching])"))
+      button.setAttribute("aria-disabled", String(!ticked));
+  }
+
+  const drawn = () => { bringLikes(); fade(); count(); };
+  document.addEventListener("htmx:after:swap", drawn);
+  document.addEventListener("scroll", fade, true);
+  document.addEventListener("change", (event) => { if (event.target.closest(".pick")) count(); });
+  addEventListener("resize", fade);
+  drawn();
 })();
