@@ -20,6 +20,7 @@ LONG_TEXT = 200
 """Characters from which on a text gets several lines, unless its schema says `"lines": 1`."""
 
 Kind = Literal["text", "long text", "number", "integer", "boolean", "choice", "list", "secret", "json"]
+_ABBREVIATIONS = {word.lower(): word for word in ("API", "CPU", "HTTP", "ID", "IPTC", "URL", "XMP")}
 _NUMBERS = {"integer": int, "number": float}
 
 
@@ -144,7 +145,7 @@ def _field(
         text = ""
     return Field(
         name,
-        one.get("title") or name,
+        _label(name, one.get("title")),
         one.get("description") or shape.get("description") or "",
         kind,
         text,
@@ -156,6 +157,16 @@ def _field(
         shape.get("maxLength"),
         error,
     )
+
+
+def _label(name: str, title: object) -> str:
+    """Return what an input is called; a title that Pydantic made of the name, "Taken At", is written as a sentence."""
+    if not isinstance(title, str) or not title:
+        return name
+    if title != name.replace("_", " ").title():
+        return title
+    words = " ".join(_ABBREVIATIONS.get(word, word) for word in name.split("_")).strip()
+    return words[:1].upper() + words[1:]
 
 
 def _text(kind: Kind, value: Any) -> str:

@@ -47,7 +47,7 @@ def test_a_form_from_the_schema_says_what_is_wrong_beside_the_field(page: Page, 
 
     page.get_by_label("Title").fill("ab")
     page.get_by_label("Year").fill("1850")
-    page.get_by_label("In Colour").uncheck()
+    page.get_by_label("In colour").uncheck()
     page.get_by_role("button", name="Answer").click()
     expect(page.get_by_role("alert")).to_contain_text("title")
     expect(page.get_by_label("Year")).to_have_value("1850")

@@ -127,3 +127,15 @@ def test_a_secret_is_never_drawn_and_kept_unless_typed() -> None:
 )
 def test_a_schema_of_nothing_known_is_typed_as_json(schema: Mapping[str, Any]) -> None:
     assert {field.kind for field in fields_of(schema, {"x": [{}]})} <= {"json"}
+
+
+def test_labels_are_written_as_a_sentence_and_those_that_were_chosen_as_they_are() -> None:
+    class Named(BaseModel):
+        url: str = ""
+        taken_at: str = ""
+        is_new: bool = Field(False, title="Brand New")
+
+    untitled = {"properties": {"max_size": {"type": "integer"}}}
+
+    assert [field.label for field in fields_of(Named.model_json_schema())] == ["URL", "Taken at", "Brand New"]
+    assert [field.label for field in fields_of(untitled)] == ["max_size"]
