@@ -127,6 +127,10 @@ def test_with_a_deck_the_work_is_the_decks_own(own_deck: DeckRunner, drop: Path)
         again = own_deck.run("autolog", "stills")
         assert again.returncode == 0, again.stdout
         assert again.stdout.endswith("Nothing is left to do: 2 of 2 records complete.\n")
+        assert "switched on" not in again.stdout  # it has been on since the first
+        assert own_deck.run("stop", "stills").returncode == 0
+        anew = own_deck.run("autolog", "stills")
+        assert "stills is switched on and stays on; `daemondeck stop stills` switches it off.\n" in anew.stdout
         args = {"ladders": ["stills"], "duration": 60, "linger": None, "until_settled": True}
         asked = own_deck.run("jobs", "new", "climb", "--args", json.dumps(args))
         with own_deck.watching(asked.stdout.strip(), "completed"):
