@@ -196,7 +196,10 @@ class JobSpec:
 
 
 def _in_words(error: ValidationError) -> str:
-    problems = (f"{'.'.join(map(str, one['loc'])) or 'args'}: {one['msg']}" for one in error.errors()[:5])
+    problems = (
+        f"{'.'.join(map(str, one['loc'])) or 'args'}: {one['msg'].removeprefix('Value error, ')}"
+        for one in error.errors()[:5]
+    )
     return "; ".join(problems)[:500]
 
 

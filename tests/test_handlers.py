@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from daemons.errors import ErrorInfo, Invalid, Permanent
 from daemons.handlers import JobContext, JobFailed, JobSpec, ResultNotJson, can_be_retried, info_of, job, spec_of
@@ -128,3 +128,22 @@ def test_an_error_that_is_raised_anew_is_not_its_own_cause() -> None:
     assert (info.cause.message, info.cause.cause) == ("gone", None)
     assert info.detail is not None
     assert ("Permanent" in info.detail, "Invalid" in info.detail) == (True, True)
+
+
+def test_what_a_checker_says_of_arguments_is_told_in_its_own_words() -> None:
+    class Even(BaseModel):
+        count: int
+
+        @field_validator("count")
+        @classmethod
+        def is_even(cls, count: int) -> int:
+            if count % 2:
+                raise ValueError(f"{count} is odd")
+            return count
+
+    @job("pairs")
+    async def pairs(ctx: JobContext, args: Even) -> None:
+        return
+
+    with pytest.raises(Invalid, match=r"^pairs: count: 3 is odd$"):
+        spec(pairs).accept({"count": 3})

@@ -160,7 +160,7 @@ def _act(context: typer.Context, action: str, ids: list[str], chosen: dict[str, 
             chosen |= {"parent": id_of(deck, chosen.get("parent"))}
             ids = [record["id"] for record in deck.pages("/records", ALL_MOST, **chosen)]
             if ids:
-                confirm(options, f"{action} {len(ids)} records?")
+                confirm(options, f"{action} {len(ids):,} {'record' if len(ids) == 1 else 'records'}?")
             else:
                 note(options, f"0 records: there is none to {action}.")
         for at in range(0, len(ids), AT_ONCE):
