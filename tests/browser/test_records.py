@@ -351,7 +351,7 @@ def test_a_board_gives_its_room_to_what_is_there_and_fades_where_it_goes_on(page
     open_live(page, deck, "/records?ladder=footage")
     assert page.locator(".column.empty").first.evaluate("it => it.offsetWidth") < 80
     expect(board).not_to_have_attribute("data-more", "")
-    page.set_viewport_size({"width": 620, "height": 844})
+    page.set_viewport_size({"width": 700, "height": 844})
     open_live(page, deck, "/records?ladder=toys")
     expect(board).to_have_attribute("data-more", "")
 
