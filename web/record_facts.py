@@ -1,6 +1,6 @@
 """What is known of a record, in the order and the spelling in which people read it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,6 +11,8 @@ from web.wording import plain, size
 _PICTURE = "thumbnail"
 """The name of a file of the deck's own, which is shown instead."""
 _BYTES = "size"
+_AS_THEY_ARE = {"url": "URL", "gps": "GPS", "iso": "ISO", "id": "ID", "sha256": "SHA-256"}
+"""Words of names that are written otherwise than in small letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,33 @@ class Fact:
     name: str
     text: str
     moment: datetime | None  #: the same as a time, which is shown in the viewer's zone
+    wall: str | None  #: the same as a time that a clock without a zone showed, which is every viewer's
     by: str | None  #: the step or the person it is from
     at: str | None  #: when it was written
+
+    @property
+    def label(self) -> str:
+        """The name as people write it: `metadata_source` as Metadata source."""
+        words = [_AS_THEY_ARE.get(word, word) for word in self.name.split("_")]
+        text = " ".join(filter(None, words)) or self.name
+        return text[:1].upper() + text[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a step or a person wrote at one time."""
+
+    by: str | None
+    at: str | None
+    facts: list[Fact]
+
+
+def by_origin(facts: Iterable[Fact]) -> list[Origin]:
+    """Return `facts` with those together that are from the same step and time, in the order of the first of each."""
+    groups: dict[tuple[str | None, str | None], list[Fact]] = {}
+    for fact in facts:
+        groups.setdefault((fact.by, fact.at), []).append(fact)
+    return [Origin(by, at, found) for (by, at), found in groups.items()]
 
 
 def facts_of(
@@ -31,10 +58,10 @@ def facts_of(
     first = [name for name in PersonFields.model_fields if name in fields]
     names = dict.fromkeys([*first, *fields])
     return [
-        Fact(name, _text(name, fields[name]), _moment(name, fields[name]), origin.get("by"), origin.get("at"))
+        Fact(name, _text(name, value), _moment(name, value), _wall(name, value), origin.get("by"), origin.get("at"))
         for name in names
         if name != _PICTURE and name not in without
-        for origin in [provenance.get(name) or {}]
+        for origin, value in [(provenance.get(name) or {}, fields[name])]
     ]
 
 
@@ -49,11 +76,24 @@ def _text(name: str, value: JsonValue) -> str:
 
 
 def _moment(name: str, value: JsonValue) -> datetime | None:
-    """Return the moment of a field that names one; a camera's time has no zone, and stays as it was written."""
-    if not name.endswith("_at") or not isinstance(value, str):
+    """Return the moment of a field that names one; a camera's time has no zone, and is none."""
+    try:
+        moment = _time(name, value)
+        return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
+    except OverflowError:
+        return None
+
+
+def _wall(name: str, value: JsonValue) -> str | None:
+    moment = _time(name, value)
+    return moment.isoformat("T", "seconds") if moment is not None and moment.tzinfo is None else None
+
+
+def _time(name: str, value: JsonValue) -> datetime | None:
+    """Return the time of day and date that a field names; a date alone is none."""
+    if not name.endswith("_at") or not isinstance(value, str) or ":" not in value:
         return None
     try:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo is not None else None
-    except (ValueError, OverflowError):
+        return datetime.fromisoformat(value)
+    except ValueError:
         return None

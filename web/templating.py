@@ -51,6 +51,7 @@ class Templates:
             utc=utc,
             in_zone=wording.in_zone,
             number=wording.number,
+            breakable=wording.breakable,
             duration=wording.duration,
             pace=wording.pace,
             sparkline=wording.sparkline,

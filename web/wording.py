@@ -30,6 +30,11 @@ def number(value: float) -> str:
     return text.replace(",", "\u202f")
 
 
+def breakable(name: str) -> Markup:
+    """Let a long name break where its parts meet: lighthouse_ 05 .jpg, not within the ending."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_/-])(?=\w)|(?<=\w)(?=\.\w)", name))
+
+
 def duration(length: timedelta) -> str:
     """Write a duration in its two largest units: 2 h 4 min, 3.2 s, 40 ms."""
     seconds = max(0.0, length.total_seconds())

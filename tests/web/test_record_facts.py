@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from web.record_facts import facts_of
+from web.record_facts import by_origin, facts_of
 
 
 def test_what_people_write_comes_first_and_the_deck_s_own_file_not_at_all() -> None:
@@ -48,3 +48,26 @@ def test_a_value_is_spelt_for_people(name: str, value: Any, text: str) -> None:
 )
 def test_only_a_time_with_a_zone_is_one_for_every_viewer(name: str, value: Any, moment: datetime | None) -> None:
     assert [fact.moment for fact in facts_of({name: value}, {})] == [moment]
+
+
+def test_a_camera_s_time_is_told_as_the_camera_showed_it() -> None:
+    times = ["2021-05-03T14:03:22", "2021-05-03T14:03:22Z", "2021-05-03", "about 1931"]
+
+    assert [fact.wall for time in times for fact in facts_of({"taken_at": time}, {})] == [times[0], None, None, None]
+
+
+def test_facts_of_one_step_stand_together_under_names_for_people() -> None:
+    metadata, person = {"by": "metadata", "at": "1"}, {"by": "ana", "at": "2"}
+    fields = {"title": "A dog", "metadata_source": "exif", "source_url": "http://a.example", "__": 1, "camera": "Canon"}
+    provenance = {"title": person, "metadata_source": metadata, "source_url": metadata, "camera": metadata}
+
+    origins = by_origin(facts_of(fields, provenance))
+
+    assert [(origin.by, origin.at) for origin in origins] == [("ana", "2"), ("metadata", "1"), (None, None)]
+    assert [fact.label for origin in origins for fact in origin.facts] == [
+        "Title",
+        "Metadata source",
+        "Source URL",
+        "Camera",
+        "__",
+    ]

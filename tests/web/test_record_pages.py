@@ -215,3 +215,19 @@ async def test_what_no_try_can_mend_counts_no_tries(browser: httpx2.AsyncClient,
 
     assert ["which another try cannot mend" in page for page in pages] == [True, False]
     assert ["tries failed" in page for page in pages] == [False, True]
+
+
+async def test_facts_are_told_by_the_step_that_found_them_out(browser: httpx2.AsyncClient, service: Service) -> None:
+    [record] = await add_toys(service, "harbour")
+    facts = {
+        "fields": {"copied_at": "2021-05-03T14:03:22"},
+        "provenance": {"copied_at": {"by": "find", "at": "2026-01-01T00:00:00Z"}},
+    }
+    put = update(RECORDS).where(RECORDS.c.id == record.id).values(**facts)
+    await service.database.write(partial(Transaction.execute, statement=put))
+
+    for page in (f"/records/{record.id}", f"/records/{record.id}/form"):
+        text = (await browser.get(page)).text
+        assert '<h3 class="by">Find it ' in text
+        assert "<dt>Copied at</dt>" in text
+        assert '<time datetime="2021-05-03T14:03:22" data-as="dated">2021-05-03 14:03:22</time>' in text

@@ -68,7 +68,7 @@ async def test_a_record_without_a_vector_says_when_it_will_have_one(
 
     assert none["code"] == later["code"] == waits["code"] == "ERR_NO_VECTOR"
     assert "the ladder toys makes none" in none["message"]
-    assert "gets one by its step embed, and stands at 3 - Metadata Parsed" in later["message"]
+    assert "gets one by the step “Make it comparable”, and stands at 3 - Metadata Parsed" in later["message"]
     assert "as soon as that is done" in later["remedy"]
     assert "waits for a person" in waits["remedy"]
 

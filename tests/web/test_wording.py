@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from markupsafe import Markup
 
-from web.wording import brief, duration, linked, number, plain, pretty_json, short
+from web.wording import breakable, brief, duration, linked, number, plain, pretty_json, short
 
 
 def test_numbers_are_grouped_and_whole_ones_have_no_point() -> None:
@@ -75,3 +75,8 @@ def test_an_id_in_a_sentence_leads_to_its_job_and_the_rest_is_escaped() -> None:
     assert sentence == Markup(
         f'&lt;b&gt;Waits&lt;/b&gt; for gated <a class="code" href="/deck/jobs/{job}">{short(job)}</a> to end'
     )
+
+
+def test_a_name_breaks_where_its_parts_meet_and_is_escaped() -> None:
+    assert breakable("lighthouse_05.jpg") == Markup("lighthouse_<wbr>05<wbr>.jpg")
+    assert breakable("<b>.jpg") == Markup("&lt;b&gt;.jpg")

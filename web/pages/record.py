@@ -26,7 +26,7 @@ from web.pages.log_part import ShortLogQuery, log_shown
 from web.pages.record_offers import Offer, choosing, fill, offers_of
 from web.pages.records import drawn
 from web.parsing import parse_model, read_form, read_query
-from web.record_facts import facts_of
+from web.record_facts import by_origin, facts_of
 from web.schema_forms import Field, fields_of, input_names, read_fields
 from web.words import _
 
@@ -46,10 +46,10 @@ async def show_record(request: Request) -> Response:
         viewer=viewer(request),
         record=shown(request, record, waits),
         waits=waits,
-        facts=facts_of(record.fields, record.provenance),
+        origins=by_origin(facts_of(record.fields, record.provenance)),
         ladder=ladder,
         story=[one.as_dict() for one in await keeper.story(record)],
-        titles={one.name: one.title for one in ladder.steps} if ladder is not None else {},
+        titles=_titles(ladder),
         step=step,
         parent=await _parent(keeper, record),
         children=await drawn(keeper, below.items),
@@ -57,6 +57,11 @@ async def show_record(request: Request) -> Response:
         incomparable=None if record.fields.get("embedding") else nothing_to_compare(record, ladder),
         **await log_shown(request, query, item_id=record.id),
     )
+
+
+def _titles(ladder: Ladder | None) -> dict[str, str]:
+    """Return how people call the steps."""
+    return {one.name: one.title for one in ladder.steps} if ladder is not None else {}
 
 
 async def _parent(keeper: RecordKeeper, record: Record) -> Record | None:
@@ -183,7 +188,8 @@ async def _form_page(
         record=shown(request, record, None),
         ladder=ladder,
         step=ladder.next_step(record) if ladder is not None else None,
-        facts=facts_of(record.fields, record.provenance, without=asked),
+        origins=by_origin(facts_of(record.fields, record.provenance, without=asked)),
+        titles=_titles(ladder),
         fields=fields,
         offers=offers,
         # What was begun on an older record stays so: saving has to tell of what changed since.

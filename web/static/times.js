@@ -1,6 +1,7 @@
 "use strict";
 // Writes every <time data-as> in the viewer's zone; `frozen`, it writes clock times in place of ages.
 const times = (() => {
+  const ZONE = /(Z|[+-]\d\d:\d\d)$/;  // a camera's time has none
   const steps = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
   const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { style: "narrow" });
   const style = (dateStyle, timeStyle) => new Intl.DateTimeFormat(undefined, { dateStyle, timeStyle });
@@ -26,6 +27,7 @@ const times = (() => {
   }
 
   function shown({ dataset }, at, seconds, frozen) {
+    if (dataset.as === "dated") return dated.format(at);
     if (frozen || dataset.as === "clock") return clock(at);
     if (dataset.as === "elapsed") return elapsed(-calm(seconds));
     if (dataset.as === "countdown") return seconds < 1 ? say("now") : away(seconds);
@@ -54,7 +56,7 @@ const times = (() => {
   // Written when somebody points at it: hundreds of times change every few seconds, one is asked about.
   document.addEventListener("pointerover", ({ target }) => {
     const time = target.closest?.("time[data-as]");
-    if (time) time.title = `${zoned.format(Date.parse(time.dateTime))} · ${time.dateTime}`;
+    if (time && ZONE.test(time.dateTime)) time.title = `${zoned.format(Date.parse(time.dateTime))} · ${time.dateTime}`;
   });
 
   return { clock, write, tick, serverIs: (moment) => { skew = Date.now() - Date.parse(moment); } };

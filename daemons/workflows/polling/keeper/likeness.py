@@ -80,7 +80,8 @@ def nothing_to_compare(record: Record, ladder: Ladder | None) -> NothingToCompar
     elif record.parked_at is not None:
         remedy = "It is parked: mend what stopped it, and have it tried again."
     return NothingToCompare(
-        f"{record.code} has no vector yet: it gets one by its step {step.name}, and stands at {record.status}.",
+        f"{record.code} has no vector yet: it gets one by the step “{step.title or step.name}”,"
+        f" and stands at {record.status}.",
         remedy=remedy,
     )
 
