@@ -6,13 +6,11 @@ from datetime import UTC, datetime
 
 from daemons.values import JsonValue
 from web.api.record_fields import PersonFields
-from web.wording import plain, size
+from web.wording import in_words, plain, size
 
 _PICTURE = "thumbnail"
 """The name of a file of the deck's own, which is shown instead."""
 _BYTES = "size"
-_AS_THEY_ARE = {"url": "URL", "gps": "GPS", "iso": "ISO", "id": "ID", "sha256": "SHA-256"}
-"""Words of names that are written otherwise than in small letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +27,7 @@ class Fact:
     @property
     def label(self) -> str:
         """The name as people write it: `metadata_source` as Metadata source."""
-        words = [_AS_THEY_ARE.get(word, word) for word in self.name.split("_")]
-        text = " ".join(filter(None, words)) or self.name
-        return text[:1].upper() + text[1:]
+        return in_words(self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from daemons.values import MASK
+from web.wording import in_words
 
 PREFIX = "field."
 """Begins the names of the form's inputs, so that none is taken for something else the form posts."""
@@ -20,7 +21,6 @@ LONG_TEXT = 200
 """Characters from which on a text gets several lines, unless its schema says `"lines": 1`."""
 
 Kind = Literal["text", "long text", "number", "integer", "boolean", "choice", "list", "secret", "json"]
-_ABBREVIATIONS = {word.lower(): word for word in ("API", "CPU", "HTTP", "ID", "IPTC", "URL", "XMP")}
 _NUMBERS = {"integer": int, "number": float}
 
 
@@ -163,10 +163,7 @@ def _label(name: str, title: object) -> str:
     """Return what an input is called; a title that Pydantic made of the name, "Taken At", is written as a sentence."""
     if not isinstance(title, str) or not title:
         return name
-    if title != name.replace("_", " ").title():
-        return title
-    words = " ".join(_ABBREVIATIONS.get(word, word) for word in name.split("_")).strip()
-    return words[:1].upper() + words[1:]
+    return in_words(name) if title == name.replace("_", " ").title() else title
 
 
 def _text(kind: Kind, value: Any) -> str:

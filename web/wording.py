@@ -18,6 +18,7 @@ _BRIEF_PARTS = 4
 _BRIEF_CHARACTERS = 160
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _WEEKDAYS = (N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Sun"))
+_ABBREVIATIONS = {word.lower(): word for word in ("API", "CPU", "HTTP", "ID", "IPTC", "ISO", "URL", "XMP")}
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 _SPANS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
@@ -33,6 +34,12 @@ def number(value: float) -> str:
 def breakable(name: str) -> Markup:
     """Let a long name break where its parts meet: lighthouse_ 05 .jpg, not within the ending."""
     return Markup("<wbr>").join(re.split(r"(?<=[_/-])(?=\w)|(?<=\w)(?=\.\w)", name))
+
+
+def in_words(name: str) -> str:
+    """Write the name of a field as people write it: `source_url` as Source URL."""
+    words = " ".join(_ABBREVIATIONS.get(word, word) for word in name.split("_")).strip() or name
+    return words[:1].upper() + words[1:]
 
 
 def duration(length: timedelta) -> str:

@@ -25,6 +25,7 @@ from daemons.states import DaemonState, Desired, JobState, LogLevel
 from daemons.workflows.describe.keeper import FileStamp, Finding, Way, record
 from web import words
 from web.app import CALLS, PAGES
+from web.wording import in_words
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = {
@@ -235,9 +236,17 @@ async def data_of(program: httpx2.AsyncClient, ids: dict[str, str]) -> set[str]:
     for path in paths:
         answer = await program.get(path)
         if answer.headers.get("content-type", "").startswith("application/json"):
-            found |= set(strings_of(answer.json()))
+            found |= set(strings_of(answer.json())) | set(map(in_words, properties_of(answer.json())))
     found |= {*(call.summary for call in CALLS), *EXAMPLES, *ENGLISH, *LogLevel}
     return found - OURS
+
+
+def properties_of(value: object) -> Iterator[str]:
+    """Return the names of the fields that schemas tell of: forms make their labels of them."""
+    if isinstance(value, dict) and isinstance(value.get("properties"), dict):
+        yield from value["properties"]
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from properties_of(one)
 
 
 def strings_of(value: object) -> Iterator[str]:
