@@ -90,7 +90,8 @@ class Round:
         old, new = self.before.get(name), self.present[name]
         # A failure from before the command is not the command's.
         is_news = old is None or (old["state"], old["last_error"]) != (new["state"], new["last_error"])
-        return is_news and has_failed(new)
+        # One that is told to stop and fails meanwhile is on its way all the same.
+        return is_news and (new["state"] == "stuck" if new["desired"] == "stopped" else has_failed(new))
 
 
 def switch(
