@@ -91,7 +91,7 @@ class Round:
         # A failure from before the command is not the command's.
         is_news = old is None or (old["state"], old["last_error"]) != (new["state"], new["last_error"])
         # One that is told to stop and fails meanwhile is on its way all the same.
-        return is_news and (new["state"] == "stuck" if new["desired"] == "stopped" else has_failed(new))
+        return is_news and (new["state"] == "stuck" if new["desired"] == "off" else has_failed(new))
 
 
 def switch(

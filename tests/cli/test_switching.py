@@ -21,16 +21,16 @@ def after(*states: dict[str, Any]) -> Round:
     return turn
 
 
-@pytest.mark.parametrize("state", ["starting", "backoff", "failed", "stopping"])
+@pytest.mark.parametrize("state", ["starting", "backoff", "stopping"])
 def test_a_daemon_that_fails_once_more_while_it_is_told_to_stop_is_waited_for(state: str) -> None:
-    on_the_way = after(daemon(state, "stopped", "second"))
-    stopped = after(daemon(state, "stopped", "second"), daemon("stopped", "stopped", "second"))
+    on_the_way = after(daemon(state, "off", "second"))
+    stopped = after(daemon(state, "off", "second"), daemon("stopped", "off", "second"))
 
     assert on_the_way.is_open
     assert (stopped.is_open, stopped.outcome("one")) == (False, Exit.DONE)
 
 
 def test_a_daemon_that_cannot_be_stopped_is_a_failure() -> None:
-    stuck = after(daemon("stuck", "stopped", "deaf"))
+    stuck = after(daemon("stuck", "off", "deaf"))
 
     assert (stuck.is_open, stuck.outcome("one")) == (False, Exit.FAILED)
