@@ -15,7 +15,7 @@ def daemon(state: str, desired: str, error: str | None = None) -> dict[str, Any]
 
 def after(*states: dict[str, Any]) -> Round:
     """Return a stop of a daemon that waited for its next start, after it has gone through these states."""
-    turn = Round(_is_stopped, {"one": daemon("backoff", "running", "first")})
+    turn = Round(_is_stopped, {"one": daemon("backoff", "on", "first")})
     for state in states:
         turn.present["one"] = state
     return turn
