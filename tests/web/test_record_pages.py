@@ -31,6 +31,20 @@ async def test_the_board_shows_who_waits_for_a_person_first(browser: httpx2.Asyn
     assert 'data-signal="inbox">1<' in board
 
 
+async def test_an_empty_ladder_says_what_a_record_is_and_where_one_comes_from(
+    browser: httpx2.AsyncClient, service: Service
+) -> None:
+    stills = (await browser.get("/records?ladder=stills")).text
+    toys = (await browser.get("/records?ladder=toys")).text
+    await add_toys(service, "harbour")
+
+    assert "There are no records here yet" in stills
+    assert "daemondeck autolog stills --drop DIR" in stills and 'href="/daemons/stills/settings"' in stills
+    assert "daemondeck records add toys SOURCE" in toys and "drop folder" not in toys
+    assert 'href="/records/import?ladder=toys"' in toys
+    assert "There are no records here yet" not in (await browser.get("/records?ladder=toys")).text
+
+
 async def test_the_table_is_filtered_and_keeps_what_was_asked(browser: httpx2.AsyncClient, service: Service) -> None:
     await add_toys(service, "harbour", "barn")
     await add_toys(service, "boat", status=ASKING)

@@ -14,7 +14,7 @@ from daemons.workflows.polling.keeper import LIMIT_MOST, STATES, Ladder, Record,
 from web.api.ladders import columns_of
 from web.api.record_changes import IDS_MOST, Bulk, act_on_many
 from web.api.records import RecordQuery, find, keeper_of
-from web.context import templates, viewer
+from web.context import service, templates, viewer
 from web.pages.forms import Form
 from web.parsing import Query, parse_model, read_query
 
@@ -44,6 +44,8 @@ async def show_board(request: Request) -> Response:
         ladders=list(keeper_of(request).ladders.values()),
         ladder=ladder,
         columns=columns,
+        is_empty=ladder is not None and not any(column["total"] for column in columns),
+        climber=_climber(request, ladder.name) if ladder else None,
         complete=asked.complete,
     )
 
@@ -134,6 +136,13 @@ def _ladder(request: Request, name: str | None) -> Ladder | None:
     if name not in ladders:
         raise UnknownName(f"There is no ladder {name}.", remedy=f"There are: {', '.join(sorted(ladders))}.")
     return ladders[name]
+
+
+def _climber(request: Request, ladder: str) -> str | None:
+    """Return the daemon with the drop folder of a ladder, which has its name; None where it gets records otherwise."""
+    deck = service(request)
+    is_there = ladder in deck.registry.types and any(daemon.name == ladder for daemon in deck.board.all())
+    return ladder if is_there and "drop_folder" in deck.registry.options_schema(ladder)["properties"] else None
 
 
 def _statuses(request: Request, ladder: str | None) -> list[str]:
