@@ -23,6 +23,7 @@ class LadderOptions(DaemonOptions):
         None,
         description="The folder that files are copied to, all side by side: folders of the drop folder are not kept, "
         "and a second harbour.jpg becomes harbour-2.jpg. Empty: they stay where they are.",
+        json_schema_extra=NEEDS_FOLDER,
     )
     interval: float = Field(
         POLL_INTERVAL, gt=0, le=86_400, description="Seconds between two looks for what no event told of."

@@ -12,10 +12,12 @@ import pytest
 from daemons.bus import Bus
 from daemons.clients.registry import Clients
 from daemons.database import Database
+from daemons.options import folders_needed
 from daemons.settings import Settings
 from daemons.workflows.describe import workflow as describe
 from daemons.workflows.polling import workflow as polling
 from daemons.workflows.polling.keeper import Record, RecordKeeper, UnknownRecord
+from daemons.workflows.polling.options import StillsOptions
 from tests.engine_deck import Deck, open_deck
 from tests.fake_clock import FakeClock
 from tests.pictures.samples import busy, canon_in_berlin, saved
@@ -54,6 +56,10 @@ async def climb(deck: Deck, **options: Any) -> RecordKeeper:
     await deck.roster.edit(NAME, configuration={key: str(value) for key, value in options.items()})
     await deck.roster.start(NAME)
     return deck.keepers.get(RecordKeeper)
+
+
+def test_health_and_disks_tell_of_the_library_as_of_the_drop_folder(drop: Path, tmp_path: Path) -> None:
+    assert folders_needed(StillsOptions(drop_folder=drop, library=tmp_path / "library")) == [drop, tmp_path / "library"]
 
 
 async def until(keeper: RecordKeeper, code: str, is_it: Callable[[Record], bool]) -> Record:
