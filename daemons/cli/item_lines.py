@@ -24,11 +24,16 @@ def counted(items: Items) -> str:
 
 
 def rates(items: Items) -> str | None:
-    """Return how many an hour, None before anything is known."""
+    """Return how many an hour, or a minute, None before anything is known."""
     if not items["settled"]:
         return None
-    overall = "" if items["rate"] is None else f", {rounded(items['rate'])} an hour overall"
-    return f"{rounded(items['rate_last_hour'])} an hour in the last hour{overall}"
+    overall = "" if items["rate"] is None else f", {rate(items['rate'])} overall"
+    return f"{rate(items['rate_last_hour'])} in the last hour{overall}"
+
+
+def rate(per_hour: float) -> str:
+    """Return how fast, by the minute where an hour's number would be too large to picture."""
+    return f"{per_hour / 60:,.0f} a minute" if per_hour >= 6_000 else f"{rounded(per_hour)} an hour"
 
 
 def rounded(value: float) -> str:

@@ -190,7 +190,7 @@ def _panel(report: Item) -> Iterator[str]:
     if report["fraction"] is not None:
         yield f"  Progress  {_bar(report['fraction'])}"
     if report["rate"] is not None:
-        yield f"  Rate      {_rate(report['rate'])}{time_left(report['eta'])}"
+        yield f"  Rate      {item_lines.rate(report['rate'])}{time_left(report['eta'])}"
     yield from _of_items(report["items"])
     if report["last_item"]:
         yield f"  Last      {report['last_item']}"
@@ -229,11 +229,7 @@ def _bar(fraction: float) -> str:
 
 def rate_and_end(pace: Pace | None) -> str:
     """Return how fast it goes and when it will end, nothing while that is not known."""
-    return "" if pace is None else f"{_rate(pace.per_hour)}{time_left(list(pace.seconds_left or ()))}"
-
-
-def _rate(per_hour: float) -> str:
-    return f"{per_hour / 60:,.0f} a minute" if per_hour >= 6_000 else f"{item_lines.rounded(per_hour)} an hour"
+    return "" if pace is None else f"{item_lines.rate(pace.per_hour)}{time_left(list(pace.seconds_left or ()))}"
 
 
 def time_left(seconds: list[float] | None) -> str:

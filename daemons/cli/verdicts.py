@@ -7,12 +7,14 @@ from typing import Any
 from daemons.cli.exits import Exit
 from daemons.cli.item_lines import failing
 from daemons.cli.printing import stamp
+from daemons.cli.times import here
 from daemons.clock import SystemClock
 
 UNFINISHED = ("queued", "running", "cancelling")
 STALE_SECONDS = 600.0
 STALE_TIMES = 2
 """How many times as long as the slowest one a thing may take before the work appears to be stopped."""
+SOON_SECONDS = 3600.0
 AWAITING = "Awaiting input: "
 """Begins the reason of a daemon or job that waits for a person."""
 
@@ -102,13 +104,23 @@ def _running(daemon: dict[str, Any], job: dict[str, Any] | None) -> Verdict:
         return Verdict(f"appears to be stopped since {since}", remedy, Exit.NOT_RUNNING)
     reason = daemon["wait_reason"] or daemon["current_status"]
     if daemon["next_wake_at"]:
-        until = f" until {stamp(daemon['next_wake_at'], 'seconds')}"
-        return Verdict(f"is sleeping{until}: {reason}" if reason else f"is sleeping{until}")
+        asleep = f"is sleeping, {_wakes(daemon['next_wake_at'])}"
+        return Verdict(f"{asleep}: {reason}" if reason else asleep)
     if job is not None and job["state"] in UNFINISHED:
         return _wait_of(job) or Verdict("is working")
     if (daemon["wait_reason"] or "").startswith(AWAITING):
         return _asks(daemon["wait_reason"])
     return Verdict(f"is waiting for {_of_waiting(reason)}" if daemon["wait_reason"] else "is working")
+
+
+def _wakes(at: str) -> str:
+    """Return when a daemon wakes: in how long, or at what time where that would be hard to add up."""
+    seconds = (datetime.fromisoformat(at) - SystemClock().now()).total_seconds()
+    if seconds >= SOON_SECONDS:
+        return f"wakes at {here(datetime.fromisoformat(at)):%Y-%m-%d %H:%M}"
+    if seconds < 1:
+        return "wakes now"
+    return f"wakes in {seconds:.0f} s" if seconds < 100 else f"wakes in {round(seconds / 60)} min"
 
 
 def _wait_of(job: dict[str, Any]) -> Verdict | None:

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from daemons.cli import item_lines, verdicts
 from daemons.cli.exits import Exit
 from daemons.clock import SystemClock
@@ -83,4 +85,23 @@ def test_work_of_which_nothing_comes_appears_to_be_stopped() -> None:
     assert verdicts.of_daemon(DAEMON, job, slow, is_live=True).words == "is working"
     assert verdicts.of_daemon(DAEMON, {**job, "started_at": ago(30)}, old, is_live=True).words == "is working"
     resting = {**DAEMON, "next_wake_at": ago(-30), "wait_reason": "Resting"}
-    assert verdicts.of_daemon(resting, job, old, is_live=True).words.startswith("is sleeping until")
+    assert verdicts.of_daemon(resting, job, old, is_live=True).words.startswith("is sleeping, wakes in ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(-5, "wakes now"), (40.9, "wakes in 4"), (600.5, "wakes in 10 min"), (90_000, "wakes at 20")],
+)
+def test_when_a_daemon_wakes_is_told_as_a_person_would(seconds: float, told: str) -> None:
+    asleep = {**DAEMON, "next_wake_at": ago(-seconds), "wait_reason": "Resting"}
+
+    words = verdicts.of_daemon(asleep, None, is_live=True).words
+
+    assert words.startswith(f"is sleeping, {told}") and words.endswith(": Resting")
+    assert "T" not in words and "+00" not in words
+
+
+def test_a_rate_is_told_in_the_same_unit_wherever_it_stands() -> None:
+    assert item_lines.rates(items(rate=58_088.0, rate_last_hour=146_820.0)) == (
+        "2,447 a minute in the last hour, 968 a minute overall"
+    )

@@ -23,7 +23,7 @@ def test_progress_is_told_live_and_after_the_deck_is_gone(own_deck: DeckRunner) 
 
         whole = own_deck.run("progress")
         assert whole.returncode == 0
-        assert whole.stdout.startswith("toy_talker is sleeping until 20")
+        assert whole.stdout.startswith("toy_talker is sleeping, wakes ")
         assert own_deck.run("progress", "demo").stdout.startswith("demo is off\n")
         assert own_deck.run("progress", "nobody").returncode == 4
 
