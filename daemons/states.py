@@ -35,7 +35,7 @@ class DaemonState(StrEnum):
     STOPPING = "stopping"  #: a run was told to end and has not yet
     FINISHED = "finished"  #: `run` returned by itself
     BACKOFF = "backoff"  #: it crashed and is started again after a delay
-    FAILED = "failed"  #: it crashed too often, or cannot be made; a person must reset it
+    FAILED = "failed"  #: it crashed too often, or cannot be made; a person must start or reset it
     STUCK = "stuck"  #: it ignored cancellation past the grace and was abandoned
 
     @property

@@ -298,7 +298,7 @@ class Lifecycle:
         error = self._tenure.error(info)
         delay = self._crashes.add(self.run, self._clock.monotonic())
         if delay is None:
-            reason = "It crashed too often. Reset it to have it started again."
+            reason = "It crashed too often. Start it to have it tried again."
             await self._tenure.move(DaemonState.FAILED, reason=reason, error=error)
         else:
             await self._tenure.move(DaemonState.BACKOFF, reason=f"Starts again in {delay:.0f} s.", error=error)

@@ -6,6 +6,7 @@ import pytest
 from daemons.clock import SystemClock
 from daemons.errors import ErrorInfo
 from daemons.events import DaemonChanged, ItemChanged, JobChanged, JobRemoved
+from daemons.states import DaemonState
 from tests.web.drawn import NOON, NUMBERS, a_daemon, a_job
 from web.assets import Assets
 from web.fragments import FRAME_BYTES, Fragment, daemon_row, data_frame, fragments_of, job_head, rows_frames, tiles
@@ -84,3 +85,11 @@ def test_a_frame_without_content_carries_its_fields_with_times_written_out() -> 
 
     at = "2026-05-01T12:00:00.000Z"
     assert frame == {"seq": 9, "type": "log", "at": at, "data": {"at": at, "message": "hi"}}
+
+
+def test_reset_stands_in_the_row_of_a_failed_daemon_that_cannot_be_started(templates: Templates) -> None:
+    disabled = daemon_row(templates, a_daemon(state=DaemonState.FAILED, enabled=False))
+    enabled = daemon_row(templates, a_daemon(state=DaemonState.FAILED))
+
+    assert "/reset" in disabled.html
+    assert "/reset" not in enabled.html, "Start does that too"
