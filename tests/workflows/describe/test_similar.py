@@ -131,6 +131,15 @@ def test_a_crowd_of_images_that_are_nearly_blank_takes_no_minutes() -> None:
     assert [len(chain) for chain in groups(spots, 4)] == [len(spots)]
 
 
+async def test_of_one_folder_those_in_it_can_be_chosen(database: Database, keeper: DescriptionKeeper) -> None:
+    for path in ("1.jpg", "2019 Alps/2.jpg", "2019 Alps/day 1/3.jpg", "2021/4.jpg"):
+        await describe(database, path, 1)
+
+    folders = (await keeper.facets.get()).folders
+
+    assert folders == [Facet("/photos/2019 Alps", 2), Facet("/photos/2021", 1)]
+
+
 async def test_what_can_be_chosen_is_told_with_how_many(
     database: Database, keeper: DescriptionKeeper, clock: FakeClock
 ) -> None:

@@ -32,7 +32,7 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """All that may be chosen, most frequent first; of folders those one below the one asked for, by name."""
+    """All that may be chosen, most frequent first; of folders by name those in the one asked for, or in the only one."""
 
     total: int
     states: list[Facet]
@@ -77,7 +77,11 @@ class FacetCounts:
         described, *others = counters
         states, describers, models, colours, finishes = map(_ranked, others)
         every = sum(row.images for row in choices)
-        folders = described if folder is None else await self._folders(folder, described)
+        if folder is None and len(described) == 1:
+            # The only folder is no choice; what is in it may be.
+            folders = await self._folders(next(iter(described)), described) or described
+        else:
+            folders = described if folder is None else await self._folders(folder, described)
         return Facets(every, states, describers, models, colours, finishes, _ranked(codes), _named(folders), now)
 
     async def _choices(self, *conditions: ColumnElement[bool]) -> Sequence[Row[Any]]:
