@@ -145,7 +145,7 @@ def test_somebody_elses_change_is_shown_beside_what_was_typed(page: Page, deck: 
     expect(page.get_by_label("Title")).to_have_value("Mine")
     page.get_by_role("button", name="Save mine").click()
 
-    expect(page.locator(".known")).to_contain_text("Mine")
+    expect(page.get_by_role("region", name="What is known")).to_contain_text("Mine")
     assert deck.call("GET", f"/api/records/{record['id']}")["fields"]["title"] == "Mine"
 
 
@@ -174,7 +174,7 @@ def test_what_is_like_a_record_comes_after_its_page_and_stays(
     expect(likes).to_contain_text("% alike")
     with page.expect_response(f"**/records/{harbour['id']}"):
         deck.call("PATCH", f"/api/records/{harbour['id']}", {"fields": {"place": "Whitby"}})
-    expect(page.locator(".known").first).to_contain_text("Whitby")
+    expect(page.get_by_role("region", name="What is known")).to_contain_text("Whitby")
     expect(likes.get_by_role("link")).to_have_count(2)
     assert not violations(page)
     likes.get_by_role("link").first.click()
