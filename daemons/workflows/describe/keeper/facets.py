@@ -32,7 +32,7 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """All that may be chosen, most frequent first; of folders by name those in the one asked for, or in the only one."""
+    """All that may be chosen, most frequent first; of folders, by name, those in the one asked for or the only one."""
 
     total: int
     states: list[Facet]
