@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from daemons.errors import ErrorInfo, Invalid, Permanent
 from daemons.states import LogLevel
 from daemons.subprocess_work.spec import WorkerSpec
-from daemons.text import check_json
+from daemons.text import check_json, own_words
 from daemons.values import Job, JsonValue
 
 if TYPE_CHECKING:
@@ -196,10 +196,7 @@ class JobSpec:
 
 
 def _in_words(error: ValidationError) -> str:
-    problems = (
-        f"{'.'.join(map(str, one['loc'])) or 'args'}: {one['msg'].removeprefix('Value error, ')}"
-        for one in error.errors()[:5]
-    )
+    problems = (f"{'.'.join(map(str, one['loc'])) or 'args'}: {own_words(one['msg'])}" for one in error.errors()[:5])
     return "; ".join(problems)[:500]
 
 

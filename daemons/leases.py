@@ -1,10 +1,8 @@
 """Who may run what: one row a manager, one lease a daemon, fenced by an epoch that only goes up."""
 
-import asyncio
 import os
 import platform
 from collections.abc import Collection
-from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +15,7 @@ from daemons.clock import Clock
 from daemons.database import Database
 from daemons.database.transaction import Transaction
 from daemons.errors import LeaseLost, NotFound
+from daemons.kept import Kept
 from daemons.models import DaemonHistoryTable, DaemonTable, JobTable, LeaseTable, ManagerTable
 from daemons.states import DaemonState
 from daemons.values import Lease
@@ -118,7 +117,7 @@ class Leases:
         self._host = _host_identity()
         self._leases_seen = _Watch(clock)
         self._managers_seen = _Watch(clock)
-        self._look: asyncio.Task[list[ManagerInfo]] | None = None
+        self._look: Kept[list[ManagerInfo]] = Kept(clock, 0)
 
     async def join(self) -> None:
         """Make this process known, and forget the dead ones that left nothing behind."""
@@ -225,12 +224,7 @@ class Leases:
 
         At a start all daemons ask at once.
         """
-        if self._look is None or self._look.done():
-            # The empty context makes it nobody's task: who asked first may be gone before the others are told.
-            self._look = asyncio.get_running_loop().create_task(
-                self._look_at_managers(), name="managers", context=Context()
-            )
-        return list(await asyncio.shield(self._look))
+        return list(await self._look.get(None, self._look_at_managers))
 
     async def _look_at_managers(self) -> list[ManagerInfo]:
         rows = await self._database.fetch(select(ManagerTable))

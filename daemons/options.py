@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 
 from daemons.errors import Invalid
+from daemons.text import own_words
 
 NEEDS_RESTART: dict[str, Any] = {"restart": True}
 """`Field(…, json_schema_extra=NEEDS_RESTART)`: a change of this option takes effect at the next start."""
@@ -130,7 +131,7 @@ def _refused(error: ValidationError, sources: Mapping[str, str]) -> InvalidOptio
         path = ".".join(str(part) for part in problem["loc"]) or "options"
         key = str(problem["loc"][0]) if problem["loc"] else ""
         what = "there is no such option" if problem["type"] == "extra_forbidden" else problem["msg"]
-        what = what.removeprefix("Value error, ")
+        what = own_words(what)
         source = sources.get(key, "default")
         origin = "" if source == "default" else f" (from the {source})"
         sentences.append(f"{path}: {what}{origin}")

@@ -36,6 +36,11 @@ def clean(text: str, limit: int, *, keep_newlines: bool = False) -> str:
     return marked[: limit - 1] + "…" if limit > 0 else ""
 
 
+def own_words(message: str) -> str:
+    """Return what whoever checked a value said, without what Pydantic puts before it."""
+    return message.replace("Value error, ", "", 1)
+
+
 def last_states(text: str) -> str:
     """Return `text` as a terminal would have left it: a line that was written over and over shows its last state."""
     if "\r" not in text:

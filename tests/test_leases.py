@@ -165,17 +165,6 @@ async def test_many_that_ask_at_once_are_told_by_one_look(database: Database, cl
     assert len([look for look in looks if "managers" in look]) == 2
 
 
-async def test_who_goes_does_not_take_the_answer_from_the_others(database: Database, clock: FakeClock) -> None:
-    leases = Leases(database, clock)
-    await leases.join()
-    hasty, patient = (asyncio.create_task(leases.managers()) for _ in range(2))
-    await asyncio.sleep(0)
-
-    hasty.cancel()
-
-    assert [manager.id for manager in await patient] == [leases.manager_id]
-
-
 async def test_who_was_forgotten_while_suspended_is_known_again_with_the_next_beat(
     database: Database, clock: FakeClock
 ) -> None:

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from starlette.requests import HTTPConnection, Request
 
 from daemons.errors import Invalid, UnknownName
+from daemons.text import own_words
 from web.problems import WrongType
 
 Q = TypeVar("Q", bound="Query")
@@ -202,7 +203,7 @@ def _refused(error: ValidationError, model: type[BaseModel], noun: str) -> Inval
     for problem in problems:
         name = ".".join(str(part)[:100] for part in problem["loc"]) or "the body"
         unknown = problem["type"] == "extra_forbidden"
-        what = f"there is no such {noun}" if unknown else problem["msg"].removeprefix("Value error, ")
+        what = f"there is no such {noun}" if unknown else own_words(problem["msg"])
         sentences.append(f"{name}: {what}")
     known = ", ".join(field.alias or name for name, field in model.model_fields.items()) or "none"
     remedy = f"The {noun}s are: {known}."

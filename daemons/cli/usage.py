@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from daemons.errors import DaemonError
+from daemons.text import own_words
 
 HELP_NAMES = ["-h", "--help"]
 _MISSING = "Missing command."
@@ -15,8 +16,7 @@ def usage_error(error: typer.TyperException) -> DaemonError:
     """Return `error` as one sentence, with the command whose help says how it is used."""
     context = getattr(error, "ctx", None)
     program = context.command_path if context is not None else "daemondeck COMMAND"
-    # What Pydantic puts before the words of whoever checked the value.
-    message = error.format_message().replace("Value error, ", "").strip()
+    message = own_words(error.format_message()).strip()
     if message == _MISSING and context is not None:
         message = f"{program} needs a command: {', '.join(_names(context))}."
     if message[-1:] not in ".!?":

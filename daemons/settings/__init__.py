@@ -25,6 +25,7 @@ from daemons.settings.servers import Section
 from daemons.settings.transcription import TranscriptionSettings
 from daemons.settings.vision import VisionSettings
 from daemons.settings.web_pages import WebPagesSettings
+from daemons.text import own_words
 
 PREFIX = "DAEMONDECK_"
 MASK = "••••"
@@ -359,7 +360,7 @@ def _refused(
             else:
                 place = f"{file}: {'.'.join(path)}" if file else ".".join(path)
             unknown = problem["type"] == "extra_forbidden"
-            yield f"{place}: {'there is no such setting' if unknown else problem['msg'].removeprefix('Value error, ')}"
+            yield f"{place}: {'there is no such setting' if unknown else own_words(problem['msg'])}"
 
     unknown = [problem["loc"] for problem in error.errors() if problem["type"] == "extra_forbidden"]
     section = _section_model(str(unknown[0][0])) if unknown else None

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError
 
 from daemons.errors import Invalid, UnknownName
+from daemons.text import own_words
 from daemons.workflows.polling.keeper import Ladder
 
 EMPTY: tuple[object, ...] = (None, "", [])
@@ -78,6 +79,6 @@ def _checked(
         # What was there before, or is missing still, is not the fault of what is written now.
         for problem in error.errors(include_url=False, include_input=False, include_context=False):
             if (name := str(problem["loc"][0]) if problem["loc"] else "") in filled:
-                problems[name] = problem["msg"].removeprefix("Value error, ")
+                problems[name] = own_words(problem["msg"])
         dumped = filled
     return {name: dumped[name] if name in filled else None for name in given}

@@ -1,7 +1,5 @@
 """Images that look alike, and what there is to choose from."""
 
-import asyncio
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +16,6 @@ from daemons.workflows.describe.keeper import (
     record,
 )
 from daemons.workflows.describe.keeper.facets import FACETS_SECONDS, Facet
-from daemons.workflows.describe.keeper.kept import Kept
 from daemons.workflows.describe.keeper.likeness import groups, nearest
 from daemons.workflows.describe.keeper.similar import GROUPS_SECONDS
 from tests.engine_deck import keeper_tools
@@ -170,20 +167,3 @@ async def test_what_can_be_chosen_is_told_with_how_many(
     assert (below.total, below.folders) == (5, [Facet(f"/photos/2/{name}", 1) for name in "bcd"])
     assert below.codes == [Facet("ERR_IMAGE_EMPTY", 1)]
     assert (await keeper.facets.get("/")).folders == [Facet("/photos", 6)]
-
-
-async def test_what_is_kept_is_found_out_once_for_all_who_ask_and_never_after_a_failure(clock: FakeClock) -> None:
-    asked: list[str] = []
-    kept: Kept[str] = Kept(clock, 10)
-
-    async def answer() -> str:
-        asked.append("")
-        if len(asked) == 1:
-            raise Invalid("Not now.")
-        return "yes"
-
-    first = await asyncio.gather(kept.get(1, answer), kept.get(1, answer), return_exceptions=True)
-    again = await asyncio.gather(*(kept.get(1, answer) for _ in range(5)))
-
-    assert [type(one) for one in first] == [Invalid, Invalid]
-    assert (again, len(asked)) == (["yes"] * 5, 2)

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Row, func, select, true
 
 from daemons.clock import Clock
 from daemons.database import Database
+from daemons.kept import Kept
 from daemons.values import JsonValue
 from daemons.workflows.describe.keeper.filters import above_of, lying_in, path_begins
-from daemons.workflows.describe.keeper.kept import Kept
 from daemons.workflows.describe.tables import CHOICES, DescriptionTable
 
 FACETS_SECONDS = 10.0

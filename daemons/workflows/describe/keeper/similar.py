@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, String, cast, func, select
 from daemons.clock import Clock
 from daemons.database import Database
 from daemons.errors import Conflict, Invalid
+from daemons.kept import Kept
 from daemons.values import JsonValue, Page
 from daemons.workflows.describe.keeper.descriptions import Description, unknown_description
 from daemons.workflows.describe.keeper.filters import IS_THERE
-from daemons.workflows.describe.keeper.kept import Kept
 from daemons.workflows.describe.keeper.likeness import GROUP_DISTANCE_MOST, groups, nearest
 from daemons.workflows.describe.tables import DescriptionTable
 

@@ -56,6 +56,7 @@ _adopt = (
     .where(_R.id == bindparam("b_id"))
     .values({name: bindparam(f"new_{name}", type_=_R[name].type) for name in _ADOPTED})
 )
+_waiting_for = select(_R.remote_parent).where(_R.remote_parent.in_(bindparam("b_codes", expanding=True)))
 _parent = select(_R.id).where(_R.ladder != bindparam("b_ladder"), _R.code == bindparam("b_code")).order_by(_R.number)
 
 
@@ -227,8 +228,10 @@ def _add(tx: Transaction, ladders: Mapping[str, Ladder], ladder: Ladder, seen: S
 
 def _take_in_orphans(tx: Transaction, parents: Sequence[Record]) -> list[Record]:
     """Put those that came before the record above them below it; return them."""
+    by_code = {parent.code: parent for parent in parents}
+    waiting = set(tx.execute(_waiting_for, {"b_codes": [*by_code]}).scalars())
     taken_in = []
-    for parent in parents:
+    for parent in (by_code[code] for code in sorted(waiting)):
         orphan = (_R.remote_parent == parent.code) & (_R.ladder != parent.ladder)
         change = {"parent_id": parent.id, "remote_parent": None, "updated_at": tx.now}
         for row in tx.execute(update(RECORDS).where(orphan).values(change).returning(*COLUMNS)).all():

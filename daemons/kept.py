@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from contextvars import Context
 from typing import Generic, NamedTuple, TypeVar
 
 from daemons.clock import Clock
@@ -17,7 +18,7 @@ class _Making(NamedTuple, Generic[T]):
 
 
 class Kept(Generic[T]):
-    """Answers by key, the newest of them, each for some seconds."""
+    """Answers by key, the newest of them, each for some seconds; for none, only while it is being found out."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
@@ -27,13 +28,18 @@ class Kept(Generic[T]):
     async def get(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
         """Return what `make` returned for `key` not long ago, or returns now; whoever asks meanwhile waits along."""
         known = self._known.get(key)
-        if known is None or _is_spoilt(known.task) or self._clock.monotonic() - known.since >= self._seconds:
+        if known is None or (known.task.done() and self._is_over(known)):
             self._known.pop(key, None)
-            known = self._known[key] = _Making(self._clock.monotonic(), asyncio.ensure_future(_made(make)))
+            # The empty context makes it nobody's task: who asked first may be gone before the others are told.
+            task = asyncio.get_running_loop().create_task(_made(make), name="finding out", context=Context())
+            known = self._known[key] = _Making(self._clock.monotonic(), task)
             while len(self._known) > KEYS_MOST:
                 del self._known[next(iter(self._known))]
         # Who is cancelled leaves the others their answer.
         return await asyncio.shield(known.task)
+
+    def _is_over(self, known: _Making[T]) -> bool:
+        return _is_spoilt(known.task) or self._clock.monotonic() - known.since >= self._seconds
 
 
 async def _made(make: Callable[[], Awaitable[T]]) -> T:
@@ -41,4 +47,4 @@ async def _made(make: Callable[[], Awaitable[T]]) -> T:
 
 
 def _is_spoilt(task: "asyncio.Task[T]") -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
+    return task.cancelled() or task.exception() is not None
