@@ -1,5 +1,6 @@
 """Requirement 10: every non-running job/daemon has a reason; a crash during a timed pause still resumes on time."""
 
+import asyncio
 import html
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ SPEAKER = "chaos_speaker"
 PLUGINS = ("tests.chaos.load", "tests.browser.puppets")
 SOON = timedelta(seconds=4)
 """Of a busy machine."""
+PATIENCE = 30.0
 NO_REASON = ("", "Not running.")
 
 
@@ -58,9 +60,8 @@ async def test_everything_that_does_not_run_says_why(data_dir: Path, tmp_path: P
         for _ in range(40):
             await deck.http.post("/api/jobs", json={"type": "chaos_gate", "args": gate})
 
-        daemons = (await deck.http.get("/api/daemons?limit=500")).json()["items"]
         jobs = (await deck.http.get("/api/jobs?state=queued&limit=500")).json()["items"]
-        page = (await deck.http.get("/daemons")).text
+        daemons, page = await daemons_and_page(deck)
 
     resting = {daemon["name"]: daemon for daemon in daemons if not is_running(daemon)}
     assert {daemon["state"] for daemon in resting.values()} >= {"stopped", "paused", "backoff"}
@@ -91,6 +92,23 @@ async def stage_daemons(deck: DeckProcess) -> None:
     await deck.until_daemon(SPEAKER, lambda item: bool(item["state"] == "stopped"))
     await deck.until_daemon("paused-one", is_paused)
     await deck.until_daemon("crashing", lambda item: bool(item["state"] == "backoff"))
+
+
+async def daemons_and_page(deck: DeckProcess) -> tuple[list[Item], str]:
+    """Return all daemons and the page of the same moment: the one that crashes may be starting again in between."""
+
+    async def read() -> list[Item]:
+        items: list[Item] = (await deck.http.get("/api/daemons?limit=500")).json()["items"]
+        return items
+
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            before, page, after = await read(), (await deck.http.get("/daemons")).text, await read()
+            states = [
+                [(item["name"], item["state"], item["started_at"]) for item in items] for items in (before, after)
+            ]
+            if states[0] == states[1] and ("crashing", "backoff") in [state[:2] for state in states[0]]:
+                return before, page
 
 
 def sentences(page: str) -> dict[str, str]:
