@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from daemons.errors import ErrorInfo, Invalid, Permanent
+from daemons.json_values import check_json
 from daemons.states import LogLevel
 from daemons.subprocess_work.spec import WorkerSpec
-from daemons.text import check_json, own_words
+from daemons.text import own_words
 from daemons.values import Job, JsonValue
 
 if TYPE_CHECKING:

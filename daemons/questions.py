@@ -23,9 +23,10 @@ from daemons.database.transaction import Transaction
 from daemons.errors import Conflict, Invalid, NotFound, Permanent, Unavailable
 from daemons.events import Event, ItemChanged, JobChanged
 from daemons.jobs.rows import IS_UNFINISHED, JOBS
+from daemons.json_values import check_json
 from daemons.models import QuestionTable
 from daemons.tasks import beside
-from daemons.text import check_json, clean
+from daemons.text import clean
 from daemons.values import JsonValue, Page
 
 TOPIC = "questions"

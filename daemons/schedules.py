@@ -14,8 +14,9 @@ from daemons.database import Database
 from daemons.database.transaction import Transaction
 from daemons.errors import Conflict, ErrorInfo, Invalid, NotFound
 from daemons.events import ItemChanged
+from daemons.json_values import check_json
 from daemons.models import ScheduleRunTable, ScheduleTable
-from daemons.text import check_json, clean
+from daemons.text import clean
 from daemons.timetable import Kind, Timetable
 from daemons.values import JsonValue
 

@@ -1,22 +1,12 @@
-"""What may come in as text or as JSON: the same for every database, and fit to be shown."""
+"""What may come in as text: the same for every database, and fit to be shown."""
 
-import json
-import math
 import re
-from collections.abc import Iterator
-
-from daemons.errors import Invalid
-from daemons.values import JsonValue
-
-JSON_BYTES = 1024 * 1024
-JSON_DEPTH = 64
 
 # Controls; marks that turn the direction of what follows; surrogates, which are half a character each.
 _NEVER_SHOWN = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _UNSHOWN = re.compile(f"\r\n|[{_NEVER_SHOWN}]")
 _UNSHOWN_IN_A_LINE = re.compile(f"\r\n|[{_NEVER_SHOWN}\t\n\u2028\u2029]")
 _MARKS = {"\r\n": "⏎", "\n": "⏎", "\r": "⏎", "\u2028": "⏎", "\u2029": "⏎", "\t": " ", "\x7f": "␡"}
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: str, limit: int, *, keep_newlines: bool = False) -> str:
@@ -65,49 +55,3 @@ def _mark(found: re.Match[str]) -> str:
 
 def _mark_between_lines(found: re.Match[str]) -> str:
     return "\n" if found[0] in ("\r\n", "\r") else _mark(found)
-
-
-def check_json(value: JsonValue, name: str = "value", *, limit: int = JSON_BYTES) -> None:
-    """Raise Invalid, naming the place, unless `value` can be stored as JSON of at most `limit` bytes and read back.
-
-    Tuples count as arrays. NaN, infinities, half characters and more than JSON_DEPTH levels are refused.
-    """
-    for place, reason in _problems(value, name):
-        raise Invalid(f"{place} {reason}.", code="ERR_NOT_JSON")
-    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > limit:
-        raise Invalid(
-            f"{name} is {size:,} bytes of JSON; at most {limit:,} are taken.",
-            code="ERR_TOO_LARGE",
-            remedy="Store the data in a file and pass its path.",
-        )
-
-
-def _problems(value: JsonValue, name: str) -> Iterator[tuple[str, str]]:
-    # Not recursive: what is too deep to walk is the very thing to find.
-    waiting: list[tuple[str, JsonValue, int]] = [(name, value, 1)]
-    while waiting:
-        place, item, depth = waiting.pop()
-        if depth > JSON_DEPTH:
-            yield place[:200], f"is more than {JSON_DEPTH} levels deep"
-        elif isinstance(item, dict):
-            for key, inner in item.items():
-                if not isinstance(key, str):
-                    yield place, f"has the key {str(key)[:50]!r}; JSON keys are text"
-                elif problem := _scalar_problem(key):
-                    yield f"A key of {place}", problem
-                waiting.append((f"{place}.{clean(str(key), 50)}", inner, depth + 1))
-        elif isinstance(item, list | tuple):
-            waiting.extend((f"{place}[{at}]", inner, depth + 1) for at, inner in enumerate(item))
-        elif problem := _scalar_problem(item):
-            yield place, problem
-
-
-def _scalar_problem(item: object) -> str | None:
-    if isinstance(item, str):
-        return "holds half a character (a lone surrogate)" if _SURROGATE.search(item) else None
-    if isinstance(item, float):
-        return None if math.isfinite(item) else f"is {item}, which JSON cannot hold"
-    if isinstance(item, int):
-        return None if item.bit_length() <= 64 else "is a number of more than 64 bits"
-    return None if item is None else f"is of type {type(item).__name__}, which JSON cannot hold"

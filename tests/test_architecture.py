@@ -11,7 +11,8 @@ A_WHILE = 30
 """Seconds. Whoever sleeps longer in a test stands there to be found asleep, and is never waited for."""
 
 FLOORS = {
-    "0": "clock errors states values describers items kept events findings ids killpoints pace tasks text timetable",
+    "0": "clock errors states values describers items kept events findings ids killpoints pace tasks text json_values "
+    "timetable",
     "1": "settings logs log_level bus keep_awake",
     "2": "models database schema",
     "3": "common_passwords passwords access leases journal readings roster status jobs failure_marks tallies "

@@ -9,8 +9,9 @@ from sqlalchemy import insert, select
 from daemons.database import Database
 from daemons.database.transaction import Transaction
 from daemons.errors import Invalid
+from daemons.json_values import JSON_BYTES, JSON_DEPTH, check_json, json_text
 from daemons.models import LogTable
-from daemons.text import JSON_BYTES, JSON_DEPTH, check_json, clean
+from daemons.text import clean
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 JSON = st.recursive(
@@ -77,7 +78,7 @@ def test_a_log_line_may_keep_its_newlines() -> None:
 def test_json_that_is_taken_can_be_read_back(value: object) -> None:
     check_json(value)
 
-    assert json.loads(json.dumps(value, allow_nan=False)) == value
+    assert json.loads(json_text(value)) == value
 
 
 @pytest.mark.parametrize(

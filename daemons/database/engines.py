@@ -1,6 +1,5 @@
 """How connections are made: one that writes and a few that read, on SQLite and on PostgreSQL."""
 
-import json
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
@@ -11,6 +10,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from daemons.clock import Clock
 from daemons.errors import Fatal
+from daemons.json_values import json_text
 
 READERS = 4
 """Connections that only read, each of its own thread on SQLite."""
@@ -53,15 +53,12 @@ def _unusable(message: str) -> Fatal:
     )
 
 
-_dump = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
-
-
 def sqlite_engine(url: URL) -> Engine:
     """Make the engine of the writing connection: WAL, foreign keys, transactions begun by hand."""
     engine = create_engine(
         url,
         poolclass=NullPool,
-        json_serializer=_dump,
+        json_serializer=json_text,
         isolation_level="AUTOCOMMIT",
         connect_args={"timeout": BUSY_WAIT, "check_same_thread": False},
     )
@@ -129,7 +126,7 @@ def postgres_engine(url: URL, size: int, wait: float) -> AsyncEngine:
     }
     return create_async_engine(
         url,
-        json_serializer=_dump,
+        json_serializer=json_text,
         pool_size=size,
         max_overflow=0,
         pool_timeout=wait,

@@ -36,7 +36,8 @@ class Transaction:
     def execute_many(self, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a statement that is kept, as a module's own is, for each of `rows`; all of them have the same keys.
 
-        Quicker than `execute`, which binds each row anew; not for statements that return rows.
+        Quicker than `execute`, which binds each row anew; not for statements that return rows, nor for two changes of
+        the same row of a table: which of them came last would not be told.
         """
         if rows:
             keys = tuple(rows[0])

@@ -115,7 +115,10 @@ class Ladder:
 
     def next_step(self, record: Record) -> Step | None:
         """Return the step that `record` is to take, None where there is none."""
-        return next((step for step in self._rungs.get(record.status, ()) if step.when(record)), None)
+        for step in self._rungs.get(record.status, ()):
+            if step.when(record):
+                return step
+        return None
 
     def step(self, name: str) -> Step | None:
         """Return the step of that name."""

@@ -7,7 +7,7 @@ its record counts as timed out, and what the step still comes to is nobody's.
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -101,7 +101,7 @@ class Runs:
 
     def _begin(self) -> None:
         while self._slots and self._waiting:
-            line = min(self._with_room(), key=lambda line: line[0].number, default=None)
+            line = self._next_line()
             if line is None:
                 return
             run = line.popleft()
@@ -115,8 +115,13 @@ class Runs:
                 self._is_sooner.set()
             run.task = asyncio.create_task(self._run(run), name=f"record {run.record.code}")
 
-    def _with_room(self) -> Iterator[deque[Run]]:
-        return (line for lane, line in self._lines.items() if line and self._places[lane])
+    def _next_line(self) -> deque[Run] | None:
+        """Return the line whose first waits longest, of those that have room on their lane."""
+        first: deque[Run] | None = None
+        for lane, line in self._lines.items():
+            if line and self._places[lane] and (first is None or line[0].number < first[0].number):
+                first = line
+        return first
 
     async def _run(self, run: Run) -> None:
         try:

@@ -11,11 +11,11 @@ import pytest
 
 from daemons.clients.web_errors import PageAway
 from daemons.clients.web_pages import TEXTS_AT_ONCE, WebPages
+from daemons.json_values import check_json
 from daemons.settings.web_pages import WebPagesSettings
 from daemons.subprocess_work import Worker
 from daemons.subprocess_work.errors import WorkerExited
 from daemons.subprocess_work.spec import WorkerSpec
-from daemons.text import check_json
 from daemons.workflows.polling.ladder import Outcome
 from daemons.workflows.polling.steps import scraping
 from daemons.workflows.polling.steps.scraping import scrape, url_of

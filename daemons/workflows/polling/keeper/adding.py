@@ -11,7 +11,8 @@ from daemons.database.transaction import Transaction
 from daemons.errors import Invalid
 from daemons.events import ItemChanged
 from daemons.ids import new_id
-from daemons.text import check_json, clean
+from daemons.json_values import check_json
+from daemons.text import clean
 from daemons.values import JsonValue
 from daemons.workflows.polling.keeper.rows import COLUMNS, RECORDS, TOPIC, digest_of, record_of
 from daemons.workflows.polling.ladder import Ladder

@@ -40,13 +40,16 @@ _claim = (
     )
     .returning(*COLUMNS)
 )
+_first_due = select(func.min(_R.due_at)).where(
+    _R.ladder.in_(bindparam("b_ladders", expanding=True)), _R.due_at.is_not(None)
+)
 _holder_lives = exists(select(JOBS.c.id).where(JOBS.c.id == _R.held_by, JOBS.c.attempt == _R.held_attempt, IS_HELD))
 _of_dead = select(*COLUMNS, _R.held_by).where(_R.held_by.is_not(None), ~_holder_lives).with_for_update(skip_locked=True)
 
 
 def due_of(ladders: Collection[str]) -> Select[tuple[datetime | None]]:
     """Return the question when the first record of these ladders that waits is due, or was."""
-    return select(func.min(_R.due_at)).where(_R.ladder.in_([*ladders]), _R.due_at.is_not(None))
+    return _first_due.params(b_ladders=[*ladders])
 
 
 def claim(tx: Transaction, ladders: Collection[str], job_id: str, attempt: int, limit: int) -> list[Record]:
@@ -57,7 +60,7 @@ def claim(tx: Transaction, ladders: Collection[str], job_id: str, attempt: int, 
 
 def next_due(tx: Transaction, ladders: Collection[str]) -> datetime | None:
     """Return when the first record that waits is due."""
-    found: datetime | None = tx.execute(due_of(ladders)).scalar()
+    found: datetime | None = tx.execute(_first_due, {"b_ladders": [*ladders]}).scalar()
     return found
 
 

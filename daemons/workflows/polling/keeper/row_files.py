@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from daemons.errors import Invalid
-from daemons.text import check_json, clean
+from daemons.json_values import check_json
+from daemons.text import clean
 from daemons.values import JsonValue
 
 Kind = Literal["csv", "json", "jsonl"]

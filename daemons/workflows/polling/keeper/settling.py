@@ -3,18 +3,20 @@
 Whoever moved a record meanwhile wins: the late outcome is refused, and listed. What a person wrote into it stays.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from daemons.database.transaction import Transaction
 from daemons.errors import ErrorInfo
 from daemons.events import ItemChanged
+from daemons.json_values import json_text
 from daemons.text import clean
 from daemons.workflows.polling.keeper.adding import TITLE_CHARACTERS, add
 from daemons.workflows.polling.keeper.families import has_to_wait, heed, is_at_rest
@@ -30,6 +32,10 @@ _R = RECORDS.c
 _V = cast(Table, RecordVectorTable.__table__)
 _asked = _R.number.in_(bindparam("b_numbers", expanding=True))
 _locked = select(_R.id, _R.fence, _R.revision).where(_asked).with_for_update()
+_numbers = func.json_each(bindparam("b_numbers")).table_valued("value").c.value
+_in_one_row = select(func.json_group_array(func.json_array(_R.id, _R.fence, _R.revision))).where(
+    _R.number.in_(select(_numbers))
+)
 _again = select(*COLUMNS).where(_R.id == bindparam("b_id"))
 _AS_THEY_ARE = (
     "title",
@@ -92,9 +98,7 @@ def settle(
     tx: Transaction, ladders: Mapping[str, Ladder], job_id: str, attempt: int, settled: Sequence[Settled]
 ) -> list[Record | None]:
     """Store all of it; return each record as it is then, held if it goes on; None for what was refused."""
-    # Looked up by number, which is quick, and known by id: SQLite gives the number of a deleted row to another.
-    rows = tx.execute(_locked, {"b_numbers": [one.record.number for one in settled]})
-    found = {row.id: (row.fence, row.revision) for row in rows}
+    found = {record_id: (fence, revision) for record_id, fence, revision in _as_found(tx, settled)}
     after: list[Record | None] = []
     for one in settled:
         fence, revision = found.get(one.record.id, (None, None))
@@ -117,6 +121,19 @@ def settle(
     return after
 
 
+def _as_found(tx: Transaction, settled: Sequence[Settled]) -> Iterable[Sequence[Any]]:
+    """Return id, fence and revision of each record that is still there, locked."""
+    # Looked up by number, which is quick, and known by id: SQLite gives the number of a deleted row to another.
+    numbers = [one.record.number for one in settled]
+    if tx.is_sqlite:
+        # With each row that SQLite returns, Python's own lock goes to another thread, and is waited for.
+        found: Iterable[Sequence[Any]] = json.loads(
+            tx.execute(_in_one_row, {"b_numbers": json_text(numbers)}).scalar_one()
+        )
+        return found
+    return map(tuple, tx.execute(_locked, {"b_numbers": numbers}))
+
+
 def release(tx: Transaction, records: Sequence[Record]) -> None:
     """Give back what was taken in hand and not begun, or broken off by a polite stop: nothing is counted."""
     for record in records:
@@ -127,31 +144,40 @@ def release(tx: Transaction, records: Sequence[Record]) -> None:
 
 def _after(tx: Transaction, ladders: Mapping[str, Ladder], one: Settled) -> Record:
     record, outcome = one.record, one.outcome
-    change: dict[str, Any] = {"revision": record.revision + 1, "fence": record.fence + 1, "updated_at": tx.now}
-    change["running_since"] = None
+    revision, fence, now = record.revision + 1, record.fence + 1, tx.now
     if outcome is None:
-        attempts = record.attempts + 1
-        parked = one.is_hopeless or (attempts >= one.step.max_attempts and not one.is_away)
-        due_at = None if parked else retry_at(tx.now, attempts, one.pause)
-        change |= {"attempts": attempts, "error": one.error, "due_at": due_at, "parked_at": tx.now if parked else None}
-        return record._replace(**change)
-    change |= _found_out(tx, record, one.step, outcome)
+        failed = _failed(one, now)
+        return record._replace(revision=revision, fence=fence, running_since=None, updated_at=now, **failed)
     if outcome.children:
         add(tx, ladders, outcome.children, by=one.step.name, parent_id=record.id)
-    return _placed(tx, ladders[record.ladder], record._replace(**change), may_go_on=one.may_go_on)
+    found_out = _found_out(record, one.step, outcome, now)
+    goes_on = record._replace(revision=revision, fence=fence, running_since=now, updated_at=now, **found_out)
+    return _placed(tx, ladders[record.ladder], goes_on, may_go_on=one.may_go_on)
 
 
-def _found_out(tx: Transaction, record: Record, step: Step, outcome: Outcome) -> dict[str, Any]:
+def _failed(one: Settled, now: datetime) -> dict[str, Any]:
+    """Return what a failure changes about its record."""
+    attempts = one.record.attempts + 1
+    parked = one.is_hopeless or (attempts >= one.step.max_attempts and not one.is_away)
+    return {
+        "attempts": attempts,
+        "error": one.error,
+        "due_at": None if parked else retry_at(now, attempts, one.pause),
+        "parked_at": now if parked else None,
+    }
+
+
+def _found_out(record: Record, step: Step, outcome: Outcome, now: datetime) -> dict[str, Any]:
     """Return what an outcome changes about its record, but for what is next."""
     fields, provenance = dict(record.fields), dict(record.provenance)
-    now = tx.now.isoformat()
+    at = now.isoformat()
     for name, value in outcome.fields.items():
         if value is None:
             fields.pop(name, None)
             provenance.pop(name, None)
         elif fields.get(name) != value:
             fields[name] = value
-            provenance[name] = {"by": step.name, "at": now}
+            provenance[name] = {"by": step.name, "at": at}
     status = outcome.to or step.to
     title = fields.get("title") or record.title or fields.get("file_name")
     return {
@@ -165,20 +191,17 @@ def _found_out(tx: Transaction, record: Record, step: Step, outcome: Outcome) ->
         "parked_at": None,
         "is_complete": False,
         "due_at": None,
-        "status_at": tx.now if status != record.status else record.status_at,
+        "status_at": now if status != record.status else record.status_at,
     }
 
 
 def _placed(tx: Transaction, ladder: Ladder, record: Record, *, may_go_on: bool) -> Record:
-    """Return the record with what is next for it."""
-    if record.status == ladder.awaiting:
-        return record
-    step = ladder.next_step(record)
-    if step is None:
-        return record._replace(is_complete=True) if record.status in ladder.final else record
-    if has_to_wait(tx, step, record.id):
-        return record
-    return record._replace(running_since=tx.now) if may_go_on else record._replace(due_at=tx.now)
+    """Return the record, which goes on, with what is next for it."""
+    step = None if record.status == ladder.awaiting else ladder.next_step(record)
+    if step is not None and not has_to_wait(tx, step, record.id):
+        return record if may_go_on else record._replace(running_since=None, due_at=tx.now)
+    is_complete = step is None and record.status != ladder.awaiting and record.status in ladder.final
+    return record._replace(running_since=None, is_complete=is_complete)
 
 
 def _merged(one: Settled, now: Record) -> Settled:
