@@ -47,7 +47,7 @@ def failures(
         elif retry is not None:
             done = deck.post(f"{place}/retry", {"code": retry})
             watched = f" (operation {done['operation_id']})" if done["operation_id"] else ""
-            note(options, f"{done['jobs']} jobs and {done['items']} items of {name} are tried again{watched}.")
+            note(options, f"Tried again of {name}: jobs {done['jobs']:,}, items {done['items']:,}{watched}.")
         elif skip is not None:
             deck.post(f"{place}/skip", {"code": skip})
             note(options, f"What failed with {skip} by now is not counted as action needed.")

@@ -34,6 +34,7 @@ def test_three_steps_lead_to_a_daemon_at_work_and_are_never_shown_again(
         page.get_by_label("Folder on the machine").fill(str(pictures))
         page.get_by_role("button", name="Describe this folder").click()
 
+        expect(row_of(page, "describe-holiday")).to_contain_text("wanted on")
         page.get_by_role("button", name="Start the demo daemon").click()
         expect(row_of(page, "demo")).to_contain_text("wanted on")
         if scripts:
