@@ -30,8 +30,12 @@ from daemons.workflows.polling.records import DONE, FAILED, TIMED_OUT, Record
 from daemons.workflows.polling.runs import Run, Runs, StepTimedOut
 
 T = TypeVar("T")
-SPARE = 0.5
-"""Records held beyond the slots, as a share of them."""
+STORED_TOGETHER = 2.0
+"""Records held beyond the slots, times those that were stored together of late: so many end until the next are."""
+SPARE = 1.5
+"""The most of them, as a share of the slots."""
+_LATELY = 0.9
+"""What of a number of late still counts when the next is stored."""
 LANES = {"io": 1000, "cpu": 2, "model": 4}
 """Steps at a time of what they take; what takes neither processor nor model is bound by the slots alone."""
 RETRY_SECONDS = 1.0
@@ -80,8 +84,8 @@ class Climber:
         self._ladders = {ladder.name: ladder for ladder in ladders}
         self._options = options
         self._clock = clock
-        self._spare = max(1, int(concurrency * SPARE))
-        self._room = concurrency + self._spare
+        self._concurrency = concurrency
+        self._stored_together = 0.0
         self._chain_limit = chain_limit
         self._interval = interval
         self._in_hand: dict[str, Record] = {}
@@ -131,7 +135,7 @@ class Climber:
                 looked = now
             is_over = self._is_draining or (until is not None and now >= until)
             due = None
-            if not is_over and (room := self._room - len(self._in_hand)) > 0 and self._is_worth(room):
+            if not is_over and (room := self._room()) > 0 and self._is_worth(room):
                 claimed, due = await self._written(partial(self._claim, room))
                 for record in claimed:
                     self._take(record, chained=0)
@@ -146,9 +150,17 @@ class Climber:
                     return
             await self._clock.wait(self._something, self._pause(now, due, idle_since, linger, until))
 
+    def _spare(self) -> int:
+        """Return how many to hold beyond the slots: few where steps take long, for others may have free slots."""
+        return max(1, int(min(STORED_TOGETHER * self._stored_together, SPARE * self._concurrency)))
+
+    def _room(self) -> int:
+        """Return how many more to take in hand."""
+        return self._concurrency + self._spare() - len(self._in_hand)
+
     def _is_worth(self, room: int) -> bool:
         """Whether to ask for more: at once while a slot is free, else for several together."""
-        return not self._runs.are_waiting or 2 * room >= self._spare
+        return not self._runs.are_waiting or 2 * room >= self._spare()
 
     async def _written(self, unit: Callable[[Any], T]) -> T:
         """Write, again and again while the database is away: what was done must not be done twice for that."""
@@ -172,7 +184,7 @@ class Climber:
     ) -> float:
         """Return the seconds after which to look even if nothing happens."""
         waits = [self._interval]
-        if due is not None and len(self._in_hand) < self._room:
+        if due is not None and self._room() > 0:
             waits.append((due - self._clock.now()).total_seconds())
         if linger is not None and idle_since is not None:
             waits.append(idle_since + linger - now)
@@ -227,6 +239,7 @@ class Climber:
         await self._keep_pictures(settled)
         unit = partial(_settle, keeper=self._keeper, ctx=self._ctx, settled=settled)
         after = await self._written(unit)
+        self._stored_together = max(len(batch), _LATELY * self._stored_together)
         for (one, chained), record in zip(batch, after, strict=True):
             self._in_hand.pop(one.record.id, None)
             self._count(one, record)

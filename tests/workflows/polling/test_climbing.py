@@ -479,6 +479,26 @@ async def test_no_more_steps_at_a_time_than_slots_and_nobody_starves(
     assert [column.complete for column in await keeper.board("things")][-1] == 20
 
 
+async def test_where_steps_take_long_few_are_held_beyond_the_slots_for_others_may_have_free_ones(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    world.gates["find"] = asyncio.Event()
+    await added(keeper, *(f"{number:02}" for number in range(30)), caption="A dog")
+    running = asyncio.create_task(climber(job, keeper, concurrency=8).run(linger=0))
+    await clock.idle()
+    at_first = (await keeper.news("things")).standing
+    world.gates["copy"] = asyncio.Event()
+    world.gates["find"].set()
+    await clock.idle()
+    later = (await keeper.news("things")).standing
+    world.gates["copy"].set()
+    async with asyncio.timeout(BOUND):
+        await running
+
+    assert (world.most_at_once, at_first.running) == (8, 9)
+    assert 9 < later.running <= 8 + 12
+
+
 async def test_an_edit_of_something_old_and_of_what_another_writes_is_refused(
     keeper: RecordKeeper, clock: FakeClock
 ) -> None:
