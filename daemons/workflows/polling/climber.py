@@ -30,9 +30,9 @@ from daemons.workflows.polling.records import DONE, FAILED, TIMED_OUT, Record
 from daemons.workflows.polling.runs import Run, Runs, StepTimedOut
 
 T = TypeVar("T")
-STORED_TOGETHER = 2.0
+STORED_TOGETHER = 3.0
 """Records held beyond the slots, times those that were stored together of late: so many end until the next are."""
-SPARE = 1.5
+SPARE = 1.0
 """The most of them, as a share of the slots."""
 _LATELY = 0.9
 """What of a number of late still counts when the next is stored."""

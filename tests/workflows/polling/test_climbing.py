@@ -496,7 +496,7 @@ async def test_where_steps_take_long_few_are_held_beyond_the_slots_for_others_ma
         await running
 
     assert (world.most_at_once, at_first.running) == (8, 9)
-    assert 9 < later.running <= 8 + 12
+    assert 9 < later.running <= 8 + 8
 
 
 async def test_an_edit_of_something_old_and_of_what_another_writes_is_refused(
