@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, cast
@@ -138,9 +138,13 @@ class KeepAwake:
             self._holds = False
             pipe.close()
             try:
-                await self._clock.wait(tool.ended, _END_SECONDS)
+                if not await self._clock.wait(tool.ended, _END_SECONDS):
+                    with suppress(ProcessLookupError):
+                        transport.kill()
+                    # Else nobody would be left to take note of its end.
+                    await self._clock.wait(tool.ended, _END_SECONDS)
             finally:
-                transport.close()  # which kills what has not ended
+                transport.close()
 
     async def _until_over(self, tool: "_Tool") -> None:
         while not tool.has_ended:
