@@ -101,6 +101,14 @@ def test_what_is_not_json_is_refused_naming_the_place(value: object, place: str)
     assert refused.value.message.startswith(place)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_is_never_written_though_its_name_may_be(number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_text({"share": [number]})
+
+    assert json.loads(json_text({"NaN": "-Infinity"})) == {"NaN": "-Infinity"}
+
+
 def test_json_that_is_too_deep_or_too_large_is_refused() -> None:
     deep: list[object] = []
     for _ in range(100_000):
