@@ -145,7 +145,7 @@ async def run(root: Path, *, images: int, broken: int, kills: int, stops: int) -
                 assert await deck.ended() == 0
     async with DeckProcess(data_dir, "--describe", str(folder), plugins=()) as deck:
         life = Life(deck.pid)
-        await _until(deck, life, lambda item: "looking again" in (item["current_status"] or ""))
+        await _until(deck, life, _is_through)
         _note(report, life)
     report.seconds = asyncio.get_running_loop().time() - began
     _read(report, data_dir / "daemondeck.db")
@@ -166,6 +166,12 @@ async def _until(deck: DeckProcess, life: Life, is_it: Callable[[Item], bool]) -
         return is_it(item)
 
     await deck.until_daemon(NAME, look, within=LIFE_SECONDS)
+
+
+def _is_through(item: Item) -> bool:
+    """Whether all of it was looked at; what was made a moment ago may still be written to, and is left for later."""
+    status = item["current_status"] or ""
+    return "looking again" in status and "may still be written to" not in status
 
 
 def _done(item: Item) -> float:
