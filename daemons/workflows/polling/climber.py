@@ -30,6 +30,8 @@ from daemons.workflows.polling.records import DONE, FAILED, TIMED_OUT, Record
 from daemons.workflows.polling.runs import Run, Runs, StepTimedOut
 
 T = TypeVar("T")
+TOGETHER = 128
+"""Records claimed, or steps stored, by one write at most: the first go on while others are written."""
 STORED_TOGETHER = 3.0
 """Records held beyond the slots, times those that were stored together of late: so many end until the next are."""
 SPARE = 1.0
@@ -136,9 +138,11 @@ class Climber:
             is_over = self._is_draining or (until is not None and now >= until)
             due = None
             if not is_over and (room := self._room()) > 0 and self._is_worth(room):
-                claimed, due = await self._written(partial(self._claim, room))
+                claimed, due = await self._written(partial(self._claim, min(room, TOGETHER)))
                 for record in claimed:
                     self._take(record, chained=0)
+                if len(claimed) == TOGETHER:
+                    self._something.set()
             if self._in_hand:
                 idle_since = None
             elif is_over:
@@ -228,8 +232,9 @@ class Climber:
     async def _store(self) -> None:
         while self._settled or not self._is_closing:
             await self._has_settled.wait()
-            self._has_settled.clear()
-            batch, self._settled = self._settled, []
+            batch, self._settled = self._settled[:TOGETHER], self._settled[TOGETHER:]
+            if not self._settled:
+                self._has_settled.clear()
             if batch:
                 await self._settle(batch)
         await self._failures.tell_of_the_rest()

@@ -1,19 +1,21 @@
-"""Steps that run: each in a task of its own, as many at a time as there are slots and places on their lanes.
+"""Steps that run, as many at a time as there are slots and places on their lanes.
 
-One watcher minds how long all of them take. A step that goes on although it was cancelled is left alone after a while:
-its record counts as timed out, and what the step still comes to is nobody's.
+A slot's task does one step after another: a new task for each would begin only when all that is ready has run. One
+watcher minds how long they take. A step that goes on although it was cancelled is left alone after a while: its record
+counts as timed out, and what the step still comes to is nobody's.
 """
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from heapq import heappop, heappush
 
 from daemons.clock import Clock
 from daemons.errors import DaemonError, Superseded
-from daemons.workflows.polling.keeper.adding import checked_fields
+from daemons.json_values import check_json
+from daemons.workflows.polling.keeper.adding import FIELDS_BYTES
 from daemons.workflows.polling.ladder import Outcome, Step, StepContext
 from daemons.workflows.polling.records import Record
 
@@ -35,7 +37,6 @@ class Run:
     step: Step
     chained: int  #: steps that were taken before it in one go
     context: StepContext
-    number: int = 0
     began_at: datetime = field(init=False)
     began: float = field(init=False)
     deadline: float = field(init=False)
@@ -44,19 +45,22 @@ class Run:
     seconds: float = 0.0
 
 
+_Line = list[tuple[bool, int, Run]]
+"""A heap of what waits: whether it goes on with a climb, and its number in the order of coming."""
+
 Over = Callable[[Run, Outcome | None, BaseException | None], None]
 """Hears what a step came to, or what it failed of: Superseded and CancelledError where it was broken off."""
 
 
 class Runs:
-    """Runs what is added as soon as there is room for it, those that wait longest first."""
+    """Runs what is added as soon as there is room for it: first what begins a climb, then what waits longest."""
 
     def __init__(self, clock: Clock, slots: int, lanes: Mapping[str, int], over: Over) -> None:
         self._clock = clock
         self._over = over
         self._slots = slots
         self._places = dict(lanes)
-        self._lines: dict[str, deque[Run]] = {lane: deque() for lane in lanes}
+        self._lines: dict[str, _Line] = {lane: [] for lane in lanes}
         self._waiting = 0
         self._running: set[Run] = set()
         self._added = 0
@@ -66,8 +70,7 @@ class Runs:
     def add(self, run: Run) -> None:
         """Have `run` begin, at once if there is room."""
         self._added += 1
-        run.number = self._added
-        self._lines[run.step.lane].append(run)
+        heappush(self._lines[run.step.lane], (run.chained > 0, self._added, run))
         self._waiting += 1
         self._begin()
 
@@ -100,33 +103,48 @@ class Runs:
             self._free(run)
 
     def _begin(self) -> None:
-        while self._slots and self._waiting:
-            line = self._next_line()
-            if line is None:
-                return
-            run = line.popleft()
-            self._waiting -= 1
-            self._slots -= 1
-            self._places[run.step.lane] -= 1
-            self._running.add(run)
-            run.began_at, run.began = self._clock.now(), self._clock.monotonic()
-            run.deadline = run.began + run.step.timeout
-            if run.deadline < self._looks_at:
-                self._is_sooner.set()
-            run.task = asyncio.create_task(self._run(run), name=f"record {run.record.code}")
+        while (run := self._next()) is not None:
+            run.task = asyncio.create_task(self._slot(run))
 
-    def _next_line(self) -> deque[Run] | None:
-        """Return the line whose first waits longest, of those that have room on their lane."""
-        first: deque[Run] | None = None
+    def _next(self) -> Run | None:
+        """Return the run that begins now, None where none may."""
+        line = self._next_line() if self._slots and self._waiting else None
+        if line is None:
+            return None
+        _, _, run = heappop(line)
+        self._waiting -= 1
+        self._slots -= 1
+        self._places[run.step.lane] -= 1
+        self._running.add(run)
+        run.began_at, run.began = self._clock.now(), self._clock.monotonic()
+        run.deadline = run.began + run.step.timeout
+        if run.deadline < self._looks_at:
+            self._is_sooner.set()
+        return run
+
+    def _next_line(self) -> _Line | None:
+        """Return the line whose first has precedence, of those that have room on their lane."""
+        first: _Line | None = None
         for lane, line in self._lines.items():
-            if line and self._places[lane] and (first is None or line[0].number < first[0].number):
+            if line and self._places[lane] and (first is None or line[0] < first[0]):
                 first = line
         return first
+
+    async def _slot(self, run: Run | None) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        while run is not None:
+            run.task = task
+            task.set_name(f"record {run.record.code}")
+            await self._run(run)
+            # A task that was cancelled takes no other: asyncio counts that against what it awaits later.
+            run = None if task.cancelling() else self._next()
+        self._begin()
 
     async def _run(self, run: Run) -> None:
         try:
             outcome = await run.step.run(run.context, run.record)
-            checked_fields({**run.record.fields, **outcome.fields})
+            check_json({**run.record.fields, **outcome.fields}, "The fields", limit=FIELDS_BYTES)
         except (asyncio.CancelledError, Superseded) as error:
             self._ended(run, None, error)
         except Exception as error:  # noqa: BLE001 - whatever a step raises is its record's, and ends nothing else
@@ -137,6 +155,7 @@ class Runs:
     def _mind(self, run: Run, now: float) -> None:
         if run.is_late:
             self._ended(run, None, None)
+            self._begin()
             return
         run.is_late = True
         run.deadline = now + run.step.timeout * GRACE
@@ -150,7 +169,6 @@ class Runs:
         if run.is_late:
             outcome, error = None, StepTimedOut(f"{run.step.name} took longer than {run.step.timeout:g} s.")
         self._over(run, outcome, error)
-        self._begin()
 
     def _free(self, run: Run) -> None:
         self._running.discard(run)

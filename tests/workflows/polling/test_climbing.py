@@ -15,7 +15,7 @@ from daemons.errors import Conflict, Permanent, Unavailable
 from daemons.handlers import JobFailed
 from daemons.ids import new_id
 from daemons.states import JobState, LogLevel
-from daemons.workflows.polling.climber import Climber
+from daemons.workflows.polling.climber import TOGETHER, Climber
 from daemons.workflows.polling.failure_lines import A_SECOND
 from daemons.workflows.polling.keeper import NewRecord, Reason, Record, RecordFilter, RecordKeeper, RecordLocked
 from daemons.workflows.polling.keeper.moving import StatusNotOnLadder
@@ -477,6 +477,25 @@ async def test_no_more_steps_at_a_time_than_slots_and_nobody_starves(
     assert len(world.order) == 60
     assert world.order.index("19.find") < world.order.index("00.judge")
     assert [column.complete for column in await keeper.board("things")][-1] == 20
+
+
+async def test_what_is_written_in_parts_fills_all_slots_and_ends_without_a_look_around(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    many = 2 * TOGETHER + 1
+    world.gates["find"] = asyncio.Event()
+    await added(keeper, *(f"{number:03}" for number in range(many)), caption="A dog")
+    before = clock.monotonic()
+    running = asyncio.create_task(climber(job, keeper, concurrency=many).run(linger=0))
+    await clock.idle()
+    at_once = world.at_once
+    world.gates["find"].set()
+    async with asyncio.timeout(BOUND):
+        await running
+
+    assert at_once == many
+    assert len(world.order) == 3 * many
+    assert clock.monotonic() - before == pytest.approx(0.001 * 3 * many)  # what the steps took, and no waiting
 
 
 async def test_where_steps_take_long_few_are_held_beyond_the_slots_for_others_may_have_free_ones(

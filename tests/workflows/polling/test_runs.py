@@ -43,7 +43,9 @@ async def runs(clock: FakeClock, heard: Heard, *, slots: int = 1, **lanes: int) 
         await asyncio.gather(watching, return_exceptions=True)
 
 
-def a_run(heard: Heard, title: str, waits: Callable[[], Any], *, timeout: float = 10, lane: str = "io") -> Run:
+def a_run(
+    heard: Heard, title: str, waits: Callable[[], Any], *, timeout: float = 10, lane: str = "io", chained: int = 0
+) -> Run:
     async def run(_ctx: Any, mine: Record) -> Outcome:
         heard.began.append(mine.title)
         await waits()
@@ -51,7 +53,7 @@ def a_run(heard: Heard, title: str, waits: Callable[[], Any], *, timeout: float 
 
     step = Step("look", run, (STATUS,), TOP, timeout=timeout, lane=lane)
     context: Any = None
-    return Run(record(b"/a.jpg", STATUS)._replace(title=title), step, 0, context)
+    return Run(record(b"/a.jpg", STATUS)._replace(title=title), step, chained, context)
 
 
 def deaf(until: asyncio.Event) -> Callable[[], Any]:
@@ -110,6 +112,53 @@ async def test_a_step_that_heeds_its_end_late_has_timed_out_whatever_it_comes_to
         await clock.idle()
 
     assert heard.over == [("late", StepTimedOut)]
+
+
+async def test_the_step_after_one_that_was_cancelled_knows_nothing_of_it(clock: FakeClock, heard: Heard) -> None:
+    asked_to_end: list[int] = []
+
+    async def notes() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asked_to_end.append(task.cancelling())
+
+    async with runs(clock, heard) as running:
+        running.add(a_run(heard, "late", asyncio.Event().wait))
+        running.add(a_run(heard, "next", notes))
+        await clock.idle()
+        await clock.advance(10)
+        await clock.idle()
+
+    assert heard.over == [("late", StepTimedOut), ("next", "done")]
+    assert asked_to_end == [0]
+
+
+async def test_a_slot_that_is_free_again_goes_on_and_is_known_by_what_it_does(clock: FakeClock, heard: Heard) -> None:
+    free = asyncio.Event()
+    async with runs(clock, heard) as running:
+        running.add(a_run(heard, "first", at_once))
+        second = a_run(heard, "second", free.wait)
+        running.add(second)
+        await clock.idle()
+        name = second.task.get_name()
+        free.set()
+        await second.task
+
+    assert heard.over == [("first", "done"), ("second", "done")]
+    assert name == f"record {second.record.code}"
+
+
+async def test_what_begins_a_climb_goes_before_what_goes_on_with_one(clock: FakeClock, heard: Heard) -> None:
+    free = asyncio.Event()
+    async with runs(clock, heard) as running:
+        running.add(a_run(heard, "runs", free.wait))
+        for name, chained in (("on", 1), ("further", 2), ("new", 0), ("newer", 0)):
+            running.add(a_run(heard, name, at_once, chained=chained))
+        await clock.idle()
+        free.set()
+        await clock.idle()
+
+    assert heard.began == ["runs", "new", "newer", "on", "further"]
 
 
 async def test_a_shorter_time_that_begins_later_ends_sooner(clock: FakeClock, heard: Heard) -> None:
