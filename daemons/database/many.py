@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.sql.dml import UpdateBase
 
-_TOGETHER = (64, 32, 16, 8)
-"""Rows of one statement; what is left over is written one by one."""
+_TOGETHER = (128, 64, 32, 16, 8, 4, 2)
+"""Rows of one statement: each statement waits for Python's lock once, however many rows it has."""
 
 _kept: "WeakKeyDictionary[UpdateBase, _Plan]" = WeakKeyDictionary()
 
