@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from daemons.errors import Invalid
 from daemons.workflows.polling.ladder import Outcome, Step
 from daemons.workflows.polling.records import Record
 from daemons.workflows.polling.runs import Run, Runs, StepTimedOut
@@ -159,6 +161,20 @@ async def test_what_begins_a_climb_goes_before_what_goes_on_with_one(clock: Fake
         await clock.idle()
 
     assert heard.began == ["runs", "new", "newer", "on", "further"]
+
+
+async def test_what_cannot_be_stored_as_it_is_has_failed(clock: FakeClock, heard: Heard) -> None:
+    run = a_run(heard, "numbered", at_once)
+    fields: Any = {1: "by a number"}
+
+    async def numbers(_ctx: Any, _record: Record) -> Outcome:
+        return Outcome(fields)
+
+    async with runs(clock, heard) as running:
+        running.add(replace(run, step=replace(run.step, run=numbers)))
+        await clock.idle()
+
+    assert heard.over == [("numbered", Invalid)]
 
 
 async def test_a_shorter_time_that_begins_later_ends_sooner(clock: FakeClock, heard: Heard) -> None:
