@@ -14,8 +14,7 @@ from heapq import heappop, heappush
 
 from daemons.clock import Clock
 from daemons.errors import DaemonError, Superseded
-from daemons.json_values import check_json
-from daemons.workflows.polling.keeper.adding import FIELDS_BYTES
+from daemons.workflows.polling.keeper.adding import check_fields
 from daemons.workflows.polling.ladder import Outcome, Step, StepContext
 from daemons.workflows.polling.records import Record
 
@@ -137,14 +136,16 @@ class Runs:
             run.task = task
             task.set_name(f"record {run.record.code}")
             await self._run(run)
-            # A task that was cancelled takes no other: asyncio counts that against what it awaits later.
-            run = None if task.cancelling() else self._next()
-        self._begin()
+            if task.cancelling():
+                # It takes no other: asyncio counts that against what the task awaits later.
+                self._begin()
+                return
+            run = self._next()
 
     async def _run(self, run: Run) -> None:
         try:
             outcome = await run.step.run(run.context, run.record)
-            check_json({**run.record.fields, **outcome.fields}, "The fields", limit=FIELDS_BYTES)
+            check_fields({**run.record.fields, **outcome.fields})
         except (asyncio.CancelledError, Superseded) as error:
             self._ended(run, None, error)
         except Exception as error:  # noqa: BLE001 - whatever a step raises is its record's, and ends nothing else

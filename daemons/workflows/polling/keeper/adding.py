@@ -145,8 +145,13 @@ def go_on_after(tx: Transaction, ladder: str, number: int) -> None:
 def checked_fields(fields: Any) -> dict[str, JsonValue]:
     """Return fields that can be stored and shown. Raises Invalid."""
     given = {unicodedata.normalize("NFC", str(name)): value for name, value in dict(fields).items()}
-    check_json(given, "The fields", limit=FIELDS_BYTES)
+    check_fields(given)
     return given
+
+
+def check_fields(fields: dict[str, JsonValue]) -> None:
+    """Raise Invalid unless `fields` can be stored as they are."""
+    check_json(fields, "The fields", limit=FIELDS_BYTES)
 
 
 def provenance(fields: dict[str, JsonValue], by: str, tx: Transaction) -> dict[str, JsonValue]:
