@@ -7,6 +7,7 @@ is over; a few more records than there are slots are held, so that no slot waits
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
@@ -32,12 +33,14 @@ from daemons.workflows.polling.runs import Run, Runs, StepTimedOut
 T = TypeVar("T")
 TOGETHER = 128
 """Records claimed, or steps stored, by one write at most: the first go on while others are written."""
-STORED_TOGETHER = 3.0
-"""Records held beyond the slots, times those that were stored together of late: so many end until the next are."""
-SPARE = 1.0
-"""The most of them, as a share of the slots."""
-_LATELY = 0.9
-"""What of a number of late still counts when the next is stored."""
+WORTH_CLAIMING = 64
+"""Records for which the database is asked while others wait for a slot: few by few costs more than it brings."""
+HELD_SECONDS = 0.1
+"""About how long a record waits in hand for a slot at the most: another job may have one free for it."""
+SPARE = 3.0
+"""The most that are held beyond the slots, as a share of them."""
+_LATEST = 0.05
+"""What the latest step counts in how long they take of late."""
 LANES = {"io": 1000, "cpu": 2, "model": 4}
 """Steps at a time of what they take; what takes neither processor nor model is bound by the slots alone."""
 RETRY_SECONDS = 1.0
@@ -87,7 +90,7 @@ class Climber:
         self._options = options
         self._clock = clock
         self._concurrency = concurrency
-        self._stored_together = 0.0
+        self._step_seconds = math.inf  #: how long a step takes of late
         self._chain_limit = chain_limit
         self._interval = interval
         self._in_hand: dict[str, Record] = {}
@@ -121,9 +124,11 @@ class Climber:
                 await self._end(storing, climbing)
 
     def drain(self) -> None:
-        """Take no more in hand; `run` returns once what is in hand is stored."""
+        """Begin no more steps; `run` returns once those that run are stored. What waited for a slot is given back."""
         self._is_draining = True
         self._something.set()
+        for run in self._runs.forget():
+            self._give_back(run.record)
 
     async def _climb(self, linger: float | None, until: float | None, until_settled: bool) -> None:
         looked = idle_since = None
@@ -135,9 +140,10 @@ class Climber:
             if looked is None or now - looked >= self._interval:
                 await self._written(self._keeper.take_back)
                 looked = now
-            is_over = self._is_draining or (until is not None and now >= until)
+            if until is not None and now >= until and not self._is_draining:
+                self.drain()
             due = None
-            if not is_over and (room := self._room()) > 0 and self._is_worth(room):
+            if not self._is_draining and (room := self._room()) > 0 and self._is_worth(room):
                 claimed, due = await self._written(partial(self._claim, min(room, TOGETHER)))
                 for record in claimed:
                     self._take(record, chained=0)
@@ -145,7 +151,7 @@ class Climber:
                     self._something.set()
             if self._in_hand:
                 idle_since = None
-            elif is_over:
+            elif self._is_draining:
                 return
             elif not self._something.is_set() and not (until_settled and await self._has_open()):
                 # Else what was claimed was asked before the last of it came back in line.
@@ -155,8 +161,8 @@ class Climber:
             await self._clock.wait(self._something, self._pause(now, due, idle_since, linger, until))
 
     def _spare(self) -> int:
-        """Return how many to hold beyond the slots: few where steps take long, for others may have free slots."""
-        return max(1, int(min(STORED_TOGETHER * self._stored_together, SPARE * self._concurrency)))
+        """Return how many to hold beyond the slots: as many as begin soon, so that no slot waits for a commit."""
+        return max(1, int(self._concurrency * HELD_SECONDS / max(self._step_seconds, HELD_SECONDS / SPARE)))
 
     def _room(self) -> int:
         """Return how many more to take in hand."""
@@ -164,7 +170,7 @@ class Climber:
 
     def _is_worth(self, room: int) -> bool:
         """Whether to ask for more: at once while a slot is free, else for several together."""
-        return not self._runs.are_waiting or 2 * room >= self._spare()
+        return not self._runs.are_waiting or room >= min(WORTH_CLAIMING, self._spare() / 2)
 
     async def _written(self, unit: Callable[[Any], T]) -> T:
         """Write, again and again while the database is away: what was done must not be done twice for that."""
@@ -200,6 +206,10 @@ class Climber:
 
     def _take(self, record: Record, chained: int) -> None:
         self._in_hand[record.id] = record
+        if self._is_draining:
+            self._give_back(record)
+            return
+        self.tally.chained += chained > 0
         step = self._ladders[record.ladder].next_step(record)
         if step is None:
             step = Step("", _no_step, (), record.status)
@@ -211,10 +221,12 @@ class Climber:
     def _over(self, run: Run, outcome: Outcome | None, error: BaseException | None) -> None:
         """Note what a step came to."""
         if isinstance(error, asyncio.CancelledError | Superseded):
-            # Given back at the end: the record has not failed.
-            self._broken_off.append(self._in_hand.pop(run.record.id))
-            self._something.set()
+            # The record has not failed.
+            self._give_back(run.record)
             return
+        if self._step_seconds == math.inf:
+            self._step_seconds = run.seconds
+        self._step_seconds += _LATEST * (run.seconds - self._step_seconds)
         if outcome is not None:
             goes_on = run.chained + 1 < self._chain_limit and not self._is_draining
             settled = Settled(run.record, run.step, run.began_at, run.seconds, outcome, may_go_on=goes_on)
@@ -226,6 +238,13 @@ class Climber:
     def _note(self, settled: Settled, chained: int) -> None:
         self._settled.append((settled, chained))
         self._has_settled.set()
+        if not self._runs.are_waiting:
+            self._something.set()
+
+    def _give_back(self, record: Record) -> None:
+        """Have the end release the record."""
+        self._broken_off.append(self._in_hand.pop(record.id))
+        self._something.set()
 
     # Storing.
 
@@ -244,12 +263,10 @@ class Climber:
         await self._keep_pictures(settled)
         unit = partial(_settle, keeper=self._keeper, ctx=self._ctx, settled=settled)
         after = await self._written(unit)
-        self._stored_together = max(len(batch), _LATELY * self._stored_together)
         for (one, chained), record in zip(batch, after, strict=True):
             self._in_hand.pop(one.record.id, None)
             self._count(one, record)
             if record is not None and record.running_since is not None:
-                self.tally.chained += 1
                 self._take(record, chained + 1)
         self._something.set()
         # After all of them: who waits in between finds records neither in hand nor in line.
@@ -294,8 +311,6 @@ class Climber:
         # Not cancelled: nobody would know then whether its last write was committed.
         self._has_settled.set()
         await asyncio.gather(storing, return_exceptions=True)
-        # What it took in hand for a next step meanwhile.
-        await self._runs.break_off()
         left = [*self._in_hand.values(), *self._broken_off]
         if left:
             await self._written(partial(self._keeper.release, records=left))

@@ -89,11 +89,17 @@ class Runs:
             pause = None if self._looks_at == math.inf else max(0.001, self._looks_at - now)
             await self._clock.wait(self._is_sooner, pause)
 
-    async def break_off(self) -> None:
-        """Cancel all that runs and forget what waits; what does not end within its grace is nobody's any more."""
+    def forget(self) -> list[Run]:
+        """Have what waits not begin any more, and return it."""
+        waiting = [run for line in self._lines.values() for _, _, run in line]
         for line in self._lines.values():
             line.clear()
         self._waiting = 0
+        return waiting
+
+    async def break_off(self) -> None:
+        """Cancel all that runs and forget what waits; what does not end within its grace is nobody's any more."""
+        self.forget()
         running = {run.task: run for run in self._running}
         for task in running:
             task.cancel()

@@ -116,6 +116,19 @@ class Job:
         self.lines.append((item_id, str(message)))
 
 
+class SlowToStore(Job):
+    """Stores no step until it may."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.may_store = asyncio.Event()
+
+    async def write(self, unit: Any) -> Any:
+        if getattr(unit, "keywords", {}).get("settled"):
+            await self.may_store.wait()
+        return await super().write(unit)
+
+
 @pytest.fixture
 def world(clock: FakeClock) -> World:
     return World(clock)
@@ -418,6 +431,42 @@ async def test_a_polite_end_gives_back_what_is_in_hand(
     assert given_back.due_at == clock.now()
 
 
+async def test_once_it_is_to_end_no_step_begins_and_what_waited_is_given_back(
+    keeper: RecordKeeper, world: World, clock: FakeClock, database: Database
+) -> None:
+    job = SlowToStore(database)
+    world.gates["find"] = asyncio.Event()
+    await added(keeper, *(f"{number:02}" for number in range(5)), caption="A dog")
+    climbing = climber(job, keeper, concurrency=2)
+    running = asyncio.create_task(climbing.run())
+    await clock.idle()
+    in_hand = (await keeper.news("things")).standing.running
+    gate = world.gates.pop("find")
+    world.gates["find"] = asyncio.Event()
+    gate.set()
+    await clock.idle()
+    climbing.drain()
+    world.gates["find"].set()
+    job.may_store.set()
+    async with asyncio.timeout(BOUND):
+        await running
+    standing = (await keeper.news("things")).standing
+
+    assert in_hand == 3
+    assert sorted(world.order) == [f"{number:02}.find" for number in range(4)]
+    assert (standing.total, standing.due, standing.running) == (5, 5, 0)
+    assert (climbing.tally.steps, climbing.tally.chained) == (4, 0)
+
+
+async def test_who_has_nothing_to_do_ends_as_soon_as_told_to(keeper: RecordKeeper, job: Job, clock: FakeClock) -> None:
+    climbing = climber(job, keeper)
+    running = asyncio.create_task(climbing.run())
+    await clock.idle()
+    climbing.drain()
+    async with asyncio.timeout(BOUND):
+        await running
+
+
 async def test_a_step_whose_job_is_cancelled_with_the_climb_has_not_failed(
     database: Database, clock: FakeClock, bus: Bus
 ) -> None:
@@ -498,24 +547,40 @@ async def test_what_is_written_in_parts_fills_all_slots_and_ends_without_a_look_
     assert clock.monotonic() - before == pytest.approx(0.001 * 3 * many)  # what the steps took, and no waiting
 
 
+@pytest.mark.parametrize(("seconds", "held"), [(0.0, 8 + 24), (0.1, 8 + 7), (5.0, 8 + 1)])
 async def test_where_steps_take_long_few_are_held_beyond_the_slots_for_others_may_have_free_ones(
-    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock, seconds: float, held: int
 ) -> None:
-    world.gates["find"] = asyncio.Event()
-    await added(keeper, *(f"{number:02}" for number in range(30)), caption="A dog")
+    first = world.gates["find"] = asyncio.Event()
+    await added(keeper, *(f"{number:02}" for number in range(40)), caption="A dog")
     running = asyncio.create_task(climber(job, keeper, concurrency=8).run(linger=0))
-    await clock.idle()
+    await clock.advance(seconds)
     at_first = (await keeper.news("things")).standing
-    world.gates["copy"] = asyncio.Event()
-    world.gates["find"].set()
+    rest = world.gates["find"] = world.gates["copy"] = asyncio.Event()
+    first.set()
     await clock.idle()
     later = (await keeper.news("things")).standing
-    world.gates["copy"].set()
+    rest.set()
     async with asyncio.timeout(BOUND):
         await running
 
-    assert (world.most_at_once, at_first.running) == (8, 9)
-    assert 9 < later.running <= 8 + 8
+    assert world.most_at_once == 8
+    assert (at_first.running, later.running) == (8 + 1, held)
+
+
+async def test_a_slot_that_is_free_has_a_new_record_begin_while_what_it_did_is_being_stored(
+    keeper: RecordKeeper, world: World, clock: FakeClock, database: Database
+) -> None:
+    job = SlowToStore(database)
+    await added(keeper, *(f"{number:02}" for number in range(9)), caption="A dog")
+    running = asyncio.create_task(climber(job, keeper, concurrency=2).run(linger=0))
+    await clock.idle()
+    begun = list(world.order)
+    job.may_store.set()
+    async with asyncio.timeout(BOUND):
+        await running
+
+    assert sorted(begun) == [f"{number:02}.find" for number in range(2 + 6)]
 
 
 async def test_an_edit_of_something_old_and_of_what_another_writes_is_refused(
