@@ -32,8 +32,9 @@ def check_json(value: JsonValue, name: str = "value", *, limit: int = JSON_BYTES
 
     Tuples count as arrays. NaN, infinities, half characters and more than JSON_DEPTH levels are refused.
     """
-    for problem in _problems(value, name):
-        raise Invalid(f"{problem}.", code="ERR_NOT_JSON")
+    if not _is_flat_and_sound(value):
+        for problem in _problems(value, name):
+            raise Invalid(f"{problem}.", code="ERR_NOT_JSON")
     size = len(to_json(value))
     if size > limit:
         raise Invalid(
@@ -41,6 +42,14 @@ def check_json(value: JsonValue, name: str = "value", *, limit: int = JSON_BYTES
             code="ERR_TOO_LARGE",
             remedy="Store the data in a file and pass its path.",
         )
+
+
+def _is_flat_and_sound(value: JsonValue) -> bool:
+    """Whether there is nothing to walk: so it is with most, and what a step found out is checked with each step."""
+    return type(value) is dict and all(
+        type(key) is str and _scalar_problem(key) is None and _scalar_problem(item) is None
+        for key, item in value.items()
+    )
 
 
 def _problems(value: JsonValue, name: str) -> Iterator[str]:
@@ -72,10 +81,13 @@ def _spelled(place: Any) -> str:
 
 
 def _scalar_problem(item: object) -> str | None:
+    if item is None or item is True or item is False:
+        return None
     if isinstance(item, str):
-        return "holds half a character (a lone surrogate)" if _SURROGATE.search(item) else None
+        whole = item.isascii() or not _SURROGATE.search(item)
+        return None if whole else "holds half a character (a lone surrogate)"
     if isinstance(item, float):
         return None if math.isfinite(item) else f"is {item}, which JSON cannot hold"
     if isinstance(item, int):
         return None if item.bit_length() <= 64 else "is a number of more than 64 bits"
-    return None if item is None else f"is of type {type(item).__name__}, which JSON cannot hold"
+    return f"is of type {type(item).__name__}, which JSON cannot hold"

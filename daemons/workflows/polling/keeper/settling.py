@@ -10,7 +10,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy import Table, Update, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from daemons.database.transaction import Transaction
@@ -44,23 +44,27 @@ _AS_THEY_ARE = (
     "provenance",
     "revision",
     "fence",
-    "is_complete",
     "attempts",
-    "due_at",
     "parked_at",
     "running_since",
     "status_at",
     "updated_at",
 )
 """Columns that hold what the record's fields hold."""
-_CHANGED = (*_AS_THEY_ARE, "error", "reasons", "held_by", "held_attempt")
+_ON = (*_AS_THEY_ARE, "error", "reasons")
+"""Columns that change where a record goes on: it stays in the hands it is in."""
+_CHANGED = (*_ON, "is_complete", "due_at", "held_by", "held_attempt")
 _as_they_are = itemgetter(*map(Record._fields.index, _AS_THEY_ARE))
-_move = (
-    update(RECORDS)
-    .where(_R.number == bindparam("b_number"))
-    .values({name: bindparam(f"new_{name}", type_=_R[name].type) for name in _CHANGED})
-)
-_MOVED = (*(f"new_{name}" for name in _CHANGED), "b_number")
+
+
+def _changing(names: Sequence[str]) -> Update:
+    given = {name: bindparam(f"new_{name}", type_=_R[name].type) for name in names}
+    return update(RECORDS).where(_R.number == bindparam("b_number")).values(given)
+
+
+# Two, for SQLite writes each index anew of whose columns one is named, whether it changes or not.
+_move, _go_on = _changing(_CHANGED), _changing(_ON)
+_MOVED, _GONE_ON = ((*(f"new_{name}" for name in names), "b_number") for names in (_CHANGED, _ON))
 _insert_tries = insert(RecordStepTable)
 _TRIED = (
     "record",
@@ -100,21 +104,24 @@ def settle(
     """Store all of it; return each record as it is then, held if it goes on; None for what was refused."""
     found = {record_id: (fence, revision) for record_id, fence, revision in _as_found(tx, settled)}
     after: list[Record | None] = []
+    gone_on: list[Record] = []
+    moved: list[Record] = []
     for one in settled:
         fence, revision = found.get(one.record.id, (None, None))
         if fence != one.record.fence:
             after.append(None)
-        elif revision == one.record.revision:
-            after.append(_after(tx, ladders, one))
-        else:
-            now = record_of(tx.execute(_again, {"b_id": one.record.id}).one())
-            after.append(_after(tx, ladders, _merged(one, now)))
-    moved = [record for record in after if record is not None]
-    tx.execute_tuples(_move, _MOVED, [_row(record, job_id, attempt) for record in moved])
+            continue
+        if is_changed := revision != one.record.revision:
+            one = _merged(one, record_of(tx.execute(_again, {"b_id": one.record.id}).one()))
+        record = _after(tx, ladders, one)
+        after.append(record)
+        (moved if is_changed or record.running_since is None else gone_on).append(record)
+    tx.execute_tuples(_go_on, _GONE_ON, [(*_row(record), record.number) for record in gone_on])
+    tx.execute_tuples(_move, _MOVED, [(*_row(record), *_place(record, job_id, attempt)) for record in moved])
     tries = [_tried(one, record, job_id) for one, record in zip(settled, after, strict=True)]
     tx.execute_tuples(_insert_tries, _TRIED, tries)
     _keep_vectors(tx, settled, after)
-    for record in moved:
+    for record in (*gone_on, *moved):
         tx.announce(ItemChanged(TOPIC, record.id, record))
     # None of them was at rest, nor complete, while its step was done.
     heed(tx, ladders, [record for record in moved if record.is_complete or is_at_rest(record)])
@@ -215,17 +222,19 @@ def _merged(one: Settled, now: Record) -> Settled:
     return one._replace(record=now, outcome=outcome)
 
 
-def _row(record: Record, job_id: str, attempt: int) -> tuple[Any, ...]:
-    """Return the values of _MOVED."""
-    held = record.running_since is not None
+def _row(record: Record) -> tuple[Any, ...]:
+    """Return the values of _ON."""
     return (
         *_as_they_are(record),
         record.error.as_dict() if record.error else None,
         [reason.as_dict() for reason in record.reasons] or None,
-        job_id if held else None,
-        attempt if held else None,
-        record.number,
     )
+
+
+def _place(record: Record, job_id: str, attempt: int) -> tuple[Any, ...]:
+    """Return those of _MOVED that come after them."""
+    held = record.running_since is not None
+    return record.is_complete, record.due_at, job_id if held else None, attempt if held else None, record.number
 
 
 def _tried(one: Settled, after: Record | None, job_id: str) -> tuple[Any, ...]:
