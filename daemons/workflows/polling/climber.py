@@ -3,7 +3,7 @@
     claim ─▶ a place on the lane, a slot ─▶ step ─▶ one write for all that ended meanwhile ─▶ next step, or back in line
 
 A record is in hand from its claim until what its step came to is committed. A step's slot is free as soon as the step
-is over; a few more records than there are slots are held, so that no slot waits for a commit.
+is over; where steps are short, more records than there are slots are held, so that no slot waits for a commit.
 """
 
 import asyncio
