@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.sql.dml import UpdateBase
 
-_TOGETHER = (128, 64, 32, 16, 8, 4, 2)
+_TOGETHER = (256, 128, 64, 32, 16, 8, 4, 2)
 """Rows of one statement: each statement waits for Python's lock once, however many rows it has."""
 
 _kept: "WeakKeyDictionary[UpdateBase, _Plan]" = WeakKeyDictionary()

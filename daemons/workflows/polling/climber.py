@@ -31,7 +31,7 @@ from daemons.workflows.polling.records import DONE, FAILED, TIMED_OUT, Record
 from daemons.workflows.polling.runs import Run, Runs, StepTimedOut
 
 T = TypeVar("T")
-TOGETHER = 128
+TOGETHER = 256
 """Records claimed, or steps stored, by one write at most: the first go on while others are written."""
 WORTH_CLAIMING = 64
 """Records for which the database is asked while others wait for a slot: few by few costs more than it brings."""
