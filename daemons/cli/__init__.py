@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 
+GARBAGE = 5_000
+"""New objects after which Python looks for garbage in circles. At the 700 of Python 3.11 that took 8 % of the processor
+time of a climb of 300 slots."""
+
 
 def main() -> None:
     """Run the command in `sys.argv` and end the process with its exit code."""
@@ -19,13 +23,12 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-GARBAGE = 5_000
-"""New objects after which Python looks for garbage in circles; at its own 700 that is 8 % of what a busy deck does."""
-
-
 @contextmanager
 def importing() -> Iterator[None]:
-    """Import inside without garbage collection: modules are no garbage, and looking costs a sixth of a start."""
+    """Import inside without garbage collection: modules are no garbage, and looking costs a sixth of a start.
+
+    From then on, all that there is by then is left alone, and garbage is looked for every GARBAGE objects.
+    """
     gc.disable()
     try:
         yield

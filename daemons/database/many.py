@@ -1,7 +1,7 @@
 """Running one statement for many rows without what SQLAlchemy does for each of them.
 
 Core prepares the parameters of every row in Python, which takes longer than SQLite takes to write them. A statement
-that is kept is compiled once, and its rows are handed to the driver as plain tuples, dozens by one statement: while
+that is kept is compiled once, and its rows are handed to the driver as plain tuples, hundreds by one statement: while
 SQLite runs one, other threads run too, for which there is no time from row to row.
 """
 

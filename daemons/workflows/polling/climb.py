@@ -70,7 +70,7 @@ async def climb(ctx: JobContext, args: ClimbArgs) -> ClimbResult:
     try:
         await asyncio.shield(climbing)
     except asyncio.CancelledError:
-        # What is in hand may come to its end; what does not is given back.
+        # The steps that run may come to their end; what does not is given back.
         climber.drain()
         if await keeper.clock.settle({climbing}, TIDY_UP / 3):
             climbing.cancel()

@@ -3,42 +3,41 @@
     claim ─▶ a place on the lane, a slot ─▶ step ─▶ one write for all that ended meanwhile ─▶ next step, or back in line
 
 A record is in hand from its claim until what its step came to is committed. A step's slot is free as soon as the step
-is over; where steps are short, more records than there are slots are held, so that no slot waits for a commit.
+is over; where steps are short, more records than there are slots are held, so that no slot waits for a commit. A record
+that somebody moves meanwhile may be taken in hand once more: in hand is a record under its fence.
 """
 
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
-
 from daemons.clock import Clock
 from daemons.errors import DaemonError, ErrorInfo, Superseded, Unavailable
-from daemons.handlers import JobContext, JobFailed, can_be_retried
+from daemons.handlers import JobContext, can_be_retried
 from daemons.states import LogLevel
-from daemons.subprocess_work import Worker
-from daemons.subprocess_work.spec import WorkerSpec
-from daemons.values import Job, JsonValue
 from daemons.workflows.polling.failure_lines import FailureLines
 from daemons.workflows.polling.keeper import RecordKeeper, Settled
 from daemons.workflows.polling.ladder import Ladder, Outcome, Step
 from daemons.workflows.polling.records import DONE, FAILED, TIMED_OUT, Record
 from daemons.workflows.polling.runs import Run, Runs, StepTimedOut
+from daemons.workflows.polling.step_context import JobStepContext
 
 T = TypeVar("T")
 TOGETHER = 256
 """Records claimed, or steps stored, by one write at most: the first go on while others are written."""
 WORTH_CLAIMING = 64
-"""Records for which the database is asked while others wait for a slot: few by few costs more than it brings."""
+"""For fewer than these, or than half of what is held beyond the slots, it is not worth asking while others wait."""
 HELD_SECONDS = 0.1
-"""About how long a record waits in hand for a slot at the most: another job may have one free for it."""
+"""How long a record is to wait in hand for a slot at the most: another job may have one free for it."""
 SPARE = 3.0
 """The most that are held beyond the slots, as a share of them."""
+SPARE_WITH_NARROW_LANES = 1.0
+"""The same where steps need what there is little of: they wait for that, however short the steps before them are."""
 _LATEST = 0.05
 """What the latest step counts in how long they take of late."""
 LANES = {"io": 1000, "cpu": 2, "model": 4}
@@ -93,10 +92,13 @@ class Climber:
         self._step_seconds = math.inf  #: how long a step takes of late
         self._chain_limit = chain_limit
         self._interval = interval
-        self._in_hand: dict[str, Record] = {}
+        self._spare_share = SPARE_WITH_NARROW_LANES if _have_narrow_lanes(ladders) else SPARE
+        self._in_hand: dict[tuple[str, int], Record] = {}
         self._broken_off: list[Record] = []
         self._runs = Runs(clock, concurrency, LANES, self._over)
         self._settled: list[tuple[Settled, int]] = []
+        self._claiming: asyncio.Future[tuple[Sequence[Record], datetime | None]] | None = None
+        self._may_have_more = False  #: whether the last claim was of no fewer than it asked for
         self._something = asyncio.Event()
         self._has_settled = asyncio.Event()
         self._is_draining = False
@@ -124,7 +126,7 @@ class Climber:
                 await self._end(storing, climbing)
 
     def drain(self) -> None:
-        """Begin no more steps; `run` returns once those that run are stored. What waited for a slot is given back."""
+        """Begin no more steps, and give back what waits for one; `run` returns once those that run are stored."""
         self._is_draining = True
         self._something.set()
         for run in self._runs.forget():
@@ -142,13 +144,11 @@ class Climber:
                 looked = now
             if until is not None and now >= until and not self._is_draining:
                 self.drain()
+            if self._is_draining:
+                await self._release()
             due = None
             if not self._is_draining and (room := self._room()) > 0 and self._is_worth(room):
-                claimed, due = await self._written(partial(self._claim, min(room, TOGETHER)))
-                for record in claimed:
-                    self._take(record, chained=0)
-                if len(claimed) == TOGETHER:
-                    self._something.set()
+                due = await self._claim(min(room, TOGETHER))
             if self._in_hand:
                 idle_since = None
             elif self._is_draining:
@@ -162,14 +162,20 @@ class Climber:
 
     def _spare(self) -> int:
         """Return how many to hold beyond the slots: as many as begin soon, so that no slot waits for a commit."""
-        return max(1, int(self._concurrency * HELD_SECONDS / max(self._step_seconds, HELD_SECONDS / SPARE)))
+        turns = HELD_SECONDS / max(self._step_seconds, HELD_SECONDS / self._spare_share)
+        return max(1, int(turns * self._concurrency))
 
     def _room(self) -> int:
         """Return how many more to take in hand."""
-        return self._concurrency + self._spare() - len(self._in_hand)
+        room = self._concurrency + self._spare() - len(self._in_hand)
+        if stuck := self._runs.stuck:
+            # The slots are not theirs: others may have them, but no more than could be held anyway.
+            most = int((1 + self._spare_share) * self._concurrency) - len(self._in_hand)
+            return max(room, min(self._concurrency + stuck - len(self._in_hand), most))
+        return room
 
     def _is_worth(self, room: int) -> bool:
-        """Whether to ask for more: at once while a slot is free, else for several together."""
+        """Whether to ask for more: at once while nothing waits for a slot, else for several together."""
         return not self._runs.are_waiting or room >= min(WORTH_CLAIMING, self._spare() / 2)
 
     async def _written(self, unit: Callable[[Any], T]) -> T:
@@ -186,8 +192,19 @@ class Climber:
         is_open: bool = await self._written(partial(self._keeper.has_open, ladders=self._ladders))
         return is_open
 
-    def _claim(self, room: int, tx: Any) -> tuple[Sequence[Record], datetime | None]:
-        return self._keeper.claim(tx, self._ladders, self._ctx.job_id, self._ctx.attempt, room)
+    async def _claim(self, room: int) -> datetime | None:
+        """Take up to so many in hand; return when the next is due."""
+        claim = partial(self._keeper.claim, ladders=self._ladders, job_id=self._ctx.job_id, attempt=self._ctx.attempt)
+        self._claiming = asyncio.ensure_future(self._written(partial(claim, limit=room)))
+        # Whoever breaks off the climb meanwhile gives back what it took.
+        claimed, due = await asyncio.shield(self._claiming)
+        self._claiming = None
+        for record in claimed:
+            self._take(record, chained=0)
+        self._may_have_more = len(claimed) == room
+        if room == TOGETHER and self._may_have_more:
+            self._something.set()
+        return due
 
     def _pause(
         self, now: float, due: datetime | None, idle_since: float | None, linger: float | None, until: float | None
@@ -205,7 +222,7 @@ class Climber:
     # One record.
 
     def _take(self, record: Record, chained: int) -> None:
-        self._in_hand[record.id] = record
+        self._in_hand[record.id, record.fence] = record
         if self._is_draining:
             self._give_back(record)
             return
@@ -216,7 +233,7 @@ class Climber:
             error = ErrorInfo.of(NoStep(f"{record.code} is at {record.status}, where no step begins."))
             self._note(Settled(record, step, self._clock.now(), 0.0, None, error, FAILED, is_hopeless=True), chained)
             return
-        self._runs.add(Run(record, step, chained, _Context(self._ctx, self._options, record, step.name)))
+        self._runs.add(Run(record, step, chained, JobStepContext(self._ctx, self._options, record, step.name)))
 
     def _over(self, run: Run, outcome: Outcome | None, error: BaseException | None) -> None:
         """Note what a step came to."""
@@ -238,13 +255,20 @@ class Climber:
     def _note(self, settled: Settled, chained: int) -> None:
         self._settled.append((settled, chained))
         self._has_settled.set()
-        if not self._runs.are_waiting:
+        if self._may_have_more and not self._runs.are_waiting:
+            # For the slot that is free now: until this is stored another record can be in it.
             self._something.set()
 
     def _give_back(self, record: Record) -> None:
-        """Have the end release the record."""
-        self._broken_off.append(self._in_hand.pop(record.id))
+        self._in_hand.pop((record.id, record.fence), None)
+        self._broken_off.append(record)
         self._something.set()
+
+    async def _release(self) -> None:
+        """Release what was given back."""
+        while some := self._broken_off[:TOGETHER]:
+            await self._written(partial(self._keeper.release, records=some))
+            del self._broken_off[: len(some)]
 
     # Storing.
 
@@ -264,7 +288,7 @@ class Climber:
         unit = partial(_settle, keeper=self._keeper, ctx=self._ctx, settled=settled)
         after = await self._written(unit)
         for (one, chained), record in zip(batch, after, strict=True):
-            self._in_hand.pop(one.record.id, None)
+            self._in_hand.pop((one.record.id, one.record.fence), None)
             self._count(one, record)
             if record is not None and record.running_since is not None:
                 self._take(record, chained + 1)
@@ -311,9 +335,15 @@ class Climber:
         # Not cancelled: nobody would know then whether its last write was committed.
         self._has_settled.set()
         await asyncio.gather(storing, return_exceptions=True)
-        left = [*self._in_hand.values(), *self._broken_off]
-        if left:
-            await self._written(partial(self._keeper.release, records=left))
+        if self._claiming is not None:
+            await asyncio.wait({self._claiming})
+            self._broken_off += [] if self._claiming.exception() else self._claiming.result()[0]
+        self._broken_off += self._in_hand.values()
+        await self._release()
+
+
+def _have_narrow_lanes(ladders: Sequence[Ladder]) -> bool:
+    return any(LANES[step.lane] < LANES["io"] for ladder in ladders for step in ladder.steps)
 
 
 def _failed(run: Run, error: BaseException) -> Settled:
@@ -337,36 +367,3 @@ def _settle(tx: Any, keeper: RecordKeeper, ctx: JobContext, settled: Sequence[Se
 
 async def _no_step(_ctx: Any, _record: Record) -> Outcome:
     raise NoStep
-
-
-class _Context:
-    """The StepContext of one step."""
-
-    def __init__(self, ctx: JobContext, options: Any, record: Record, step: str) -> None:
-        self._ctx = ctx
-        self._record = record
-        self._step = step
-        self.options = options
-
-    def keeper(self, kind: type[T]) -> T:
-        return self._ctx.keeper(kind)
-
-    def client(self, kind: type[T]) -> T:
-        return self._ctx.client(kind)
-
-    def borrow(self, spec: WorkerSpec) -> AbstractAsyncContextManager[Worker]:
-        return self._ctx.borrow(spec)
-
-    async def job(self, type: str, args: JsonValue | BaseModel) -> Job:
-        record = self._record
-        key = f"{record.id} {self._step} {record.status_at:%Y%m%d%H%M%S%f} {record.attempts}"
-        child = await self._ctx.spawn(type, args, key=key)
-        try:
-            return await self._ctx.wait_for(child, keeps_slot=True)
-        except JobFailed:
-            # Whoever cancels the climb cancels this too: the record is given back, and has not failed.
-            self._ctx.raise_if_cancelled()
-            raise
-
-    async def log(self, level: LogLevel | str, message: object) -> None:
-        await self._ctx.log(level, f"{self._record.code}: {message}", item_id=self._record.id)

@@ -75,8 +75,13 @@ class Runs:
 
     @property
     def are_waiting(self) -> bool:
-        """Whether there is something that has no room yet."""
-        return self._waiting > 0
+        """Whether there is something that waits for a slot."""
+        return self._waiting > 0 and self._waiting > self.stuck
+
+    @property
+    def stuck(self) -> int:
+        """How many wait for a place on their lane, whether a slot is free or not."""
+        return sum(len(line) for lane, line in self._lines.items() if not self._places[lane])
 
     async def watch(self) -> None:
         """Cancel what takes longer than it may; never ends by itself."""

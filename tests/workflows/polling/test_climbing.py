@@ -446,6 +446,8 @@ async def test_once_it_is_to_end_no_step_begins_and_what_waited_is_given_back(
     gate.set()
     await clock.idle()
     climbing.drain()
+    await clock.idle()
+    meanwhile = (await keeper.news("things")).standing
     world.gates["find"].set()
     job.may_store.set()
     async with asyncio.timeout(BOUND):
@@ -453,6 +455,7 @@ async def test_once_it_is_to_end_no_step_begins_and_what_waited_is_given_back(
     standing = (await keeper.news("things")).standing
 
     assert in_hand == 3
+    assert (meanwhile.running, meanwhile.due) == (4, 1)
     assert sorted(world.order) == [f"{number:02}.find" for number in range(4)]
     assert (standing.total, standing.due, standing.running) == (5, 5, 0)
     assert (climbing.tally.steps, climbing.tally.chained) == (4, 0)
@@ -465,6 +468,178 @@ async def test_who_has_nothing_to_do_ends_as_soon_as_told_to(keeper: RecordKeepe
     climbing.drain()
     async with asyncio.timeout(BOUND):
         await running
+
+
+async def test_what_is_given_back_another_climb_takes_at_once(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock, database: Database
+) -> None:
+    class Patient(Job):
+        async def write(self, unit: Any) -> Any:
+            if "limit" in getattr(unit, "keywords", {}):
+                await may_ask.wait()
+            return await super().write(unit)
+
+    may_ask = asyncio.Event()
+    world.gates["find"] = asyncio.Event()
+    first, second = climber(job, keeper, concurrency=1), climber(Patient(database), keeper, concurrency=1)
+    running = [asyncio.create_task(one.run()) for one in (first, second)]
+    await clock.idle()
+    await added(keeper, "00", "01", caption="A dog")
+    await clock.idle()
+    may_ask.set()
+    await clock.idle()
+    before = list(world.order)
+    first.drain()
+    await clock.idle()
+    after = list(world.order)
+    second.drain()
+    world.gates["find"].set()
+    async with asyncio.timeout(BOUND):
+        await asyncio.gather(*running)
+
+    assert (before, after) == (["00.find"], ["00.find", "01.find"])
+
+
+async def test_what_was_being_taken_in_hand_when_the_climb_was_broken_off_is_given_back(
+    keeper: RecordKeeper, world: World, clock: FakeClock, database: Database
+) -> None:
+    class SlowToAnswer(Job):
+        async def write(self, unit: Any) -> Any:
+            answer = await super().write(unit)
+            if getattr(unit, "keywords", {}).get("limit"):
+                await may_answer.wait()
+            return answer
+
+    may_answer = asyncio.Event()
+    [record] = await added(keeper, "one", caption="A dog")
+    running = asyncio.create_task(climber(SlowToAnswer(database), keeper).run())
+    await clock.idle()
+    held = await keeper.get(record.id)
+    running.cancel()
+    await clock.idle()
+    may_answer.set()
+    async with asyncio.timeout(BOUND):
+        await asyncio.gather(running, return_exceptions=True)
+    given_back = await keeper.get(record.id)
+
+    assert held.running_since is not None
+    assert (given_back.running_since, given_back.due_at, given_back.attempts) == (None, clock.now(), 0)
+    assert world.order == []
+
+
+async def test_a_record_that_is_moved_while_it_waits_for_a_slot_is_taken_again_and_given_back(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    world.gates["find"] = asyncio.Event()
+    await added(keeper, "00", caption="A dog")
+    [record] = await added(keeper, "01", caption="A dog")
+    climbing = climber(job, keeper, concurrency=1)
+    running = asyncio.create_task(climbing.run())
+    await clock.idle()
+    world.gates["find"].set()
+    world.gates["copy"] = asyncio.Event()
+    world.gates["find"] = asyncio.Event()
+    await clock.idle()
+    waiting = await keeper.get(record.id)
+    await keeper.move(record.id, NEW, who="a person")
+    await clock.idle()
+    climbing.drain()
+    world.gates["find"].set()
+    world.gates["copy"].set()
+    async with asyncio.timeout(BOUND):
+        await running
+    standing = (await keeper.news("things")).standing
+
+    assert waiting.running_since is not None
+    assert (standing.running, standing.due) == (0, 2)
+
+
+async def test_a_climb_does_not_end_under_a_record_that_was_moved_and_taken_again(
+    keeper: RecordKeeper, job: Job, world: World, clock: FakeClock
+) -> None:
+    first = world.gates["find"] = asyncio.Event()
+    [record] = await added(keeper, "one", caption="A dog")
+    running = asyncio.create_task(climber(job, keeper).run(linger=0))
+    await clock.idle()
+    world.gates["find"] = asyncio.Event()
+    await keeper.move(record.id, NEW, who="a person")
+    await clock.idle()
+    first.set()
+    await clock.idle()
+    is_over = running.done()
+    world.gates["find"].set()
+    async with asyncio.timeout(BOUND):
+        await running
+
+    assert world.order[:2] == ["one.find", "one.find"]
+    assert not is_over
+    assert (await keeper.get(record.id)).is_complete
+
+
+async def test_the_database_is_asked_for_more_once_a_write_where_it_had_none_left(
+    database: Database, clock: FakeClock, bus: Bus
+) -> None:
+    class Counting(Job):
+        asked = stored = 0
+
+        async def write(self, unit: Any) -> Any:
+            given = getattr(unit, "keywords", {})
+            self.asked += "limit" in given
+            self.stored += "settled" in given
+            return await super().write(unit)
+
+    turns = asyncio.Semaphore(0)
+
+    async def find(_ctx: StepContext, _record: Record) -> Outcome:
+        await turns.acquire()
+        return Outcome()
+
+    ladder = Ladder("things", "Things", "TH", (Step("find", find, (NEW,), TOP),), (NEW, TOP), frozenset({TOP}))
+    keeper, job = RecordKeeper(keeper_tools(database, clock, bus=bus), {"things": ladder}), Counting(database)
+    await added(keeper, *(f"{number:02}" for number in range(6)))
+    running = asyncio.create_task(climber(job, keeper, concurrency=8).run(linger=0))
+    await clock.idle()
+    before = job.asked
+    for _ in range(6):
+        turns.release()
+        await clock.idle()
+    async with asyncio.timeout(BOUND):
+        await running
+
+    assert (job.stored, job.asked - before) == (6, 6)
+
+
+async def test_what_waits_for_a_narrow_lane_keeps_no_other_record_from_a_free_slot(
+    database: Database, clock: FakeClock, bus: Bus, job: Job
+) -> None:
+    begun: list[str] = []
+    models = asyncio.Semaphore(0)
+
+    async def find(_ctx: StepContext, record: Record) -> Outcome:
+        begun.append(record.title)
+        return Outcome()
+
+    async def describe(_ctx: StepContext, _record: Record) -> Outcome:
+        await models.acquire()
+        return Outcome()
+
+    steps = Step("find", find, (NEW,), FOUND), Step("describe", describe, (FOUND,), TOP, lane="model")
+    ladder = Ladder("things", "Things", "TH", steps, (NEW, FOUND, TOP), frozenset({TOP}))
+    keeper = RecordKeeper(keeper_tools(database, clock, bus=bus), {"things": ladder})
+    await added(keeper, *(f"{number:02}" for number in range(40)))
+    running = asyncio.create_task(climber(job, keeper, concurrency=8).run(linger=0))
+    await clock.idle()
+    at_first, held = len(begun), (await keeper.news("things")).standing.running
+    await clock.advance(5)
+    models.release()
+    await clock.idle()
+    later = len(begun)
+    for _ in range(39):
+        models.release()
+    async with asyncio.timeout(BOUND):
+        await running
+
+    assert (at_first, held, later) == (16, 16, 17)
 
 
 async def test_a_step_whose_job_is_cancelled_with_the_climb_has_not_failed(
@@ -536,13 +711,14 @@ async def test_what_is_written_in_parts_fills_all_slots_and_ends_without_a_look_
     await added(keeper, *(f"{number:03}" for number in range(many)), caption="A dog")
     before = clock.monotonic()
     running = asyncio.create_task(climber(job, keeper, concurrency=many).run(linger=0))
-    await clock.idle()
-    at_once = world.at_once
+    async with asyncio.timeout(BOUND):
+        while world.at_once < many:
+            await clock.idle()
     world.gates["find"].set()
     async with asyncio.timeout(BOUND):
         await running
 
-    assert at_once == many
+    assert world.most_at_once == many
     assert len(world.order) == 3 * many
     assert clock.monotonic() - before == pytest.approx(0.001 * 3 * many)  # what the steps took, and no waiting
 

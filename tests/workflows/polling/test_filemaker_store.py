@@ -282,6 +282,21 @@ async def test_a_record_that_was_moved_to_the_end_there_is_complete_here(studio:
     assert (await studio.keeper.get("ST0001")).is_complete
 
 
+async def test_what_was_complete_is_not_once_it_has_a_status_of_no_ladder(studio: Studio) -> None:
+    studio.stills.add(**{CODE: "ST0001", STATUS: ASKING})
+    await studio.store.pull()
+    studio.stills.write(1, **{STATUS: TOP})
+    await studio.store.pull()
+    before = await studio.keeper.get("ST0001")
+    studio.stills.write(1, **{STATUS: "please look at this"})
+    await studio.keeper.edit(before.id, {"caption": "A dog"}, who="ana")
+    await studio.store.push()
+    after = await studio.keeper.get("ST0001")
+
+    assert (before.is_complete, after.is_complete) == (True, False)
+    assert after.parked_at is not None
+
+
 async def test_a_status_of_no_ladder_stops_the_record_until_it_has_one(studio: Studio, clock: FakeClock) -> None:
     studio.stills.add(**{CODE: "ST0001", STATUS: NEW})
     await studio.store.pull()

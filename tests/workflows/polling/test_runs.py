@@ -201,13 +201,13 @@ async def test_a_full_lane_holds_up_nobody_of_another_and_within_one_the_first_i
         for name, lane in (("m1", "model"), ("m2", "model"), ("i1", "io"), ("m3", "model"), ("i2", "io")):
             running.add(a_run(heard, name, free.wait, lane=lane))
         await clock.idle()
-        begun, waiting = list(heard.began), running.are_waiting
+        begun, waiting = list(heard.began), (running.stuck, running.are_waiting)
         free.set()
         await clock.idle()
 
-    assert (begun, waiting) == (["m1", "i1", "i2"], True)
+    assert (begun, waiting) == (["m1", "i1", "i2"], (2, False))
     assert heard.began == ["m1", "i1", "i2", "m2", "m3"]
-    assert not running.are_waiting
+    assert running.stuck == 0
 
 
 async def test_breaking_off_waits_no_longer_than_the_grace_of_a_step(clock: FakeClock, heard: Heard) -> None:

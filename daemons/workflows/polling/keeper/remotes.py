@@ -277,6 +277,7 @@ def _moved(tx: Transaction, ladders: Mapping[str, Ladder], record: Record, statu
         "error": error.as_dict(),
         "due_at": None,
         "parked_at": tx.now,
+        "is_complete": False,
         "fence": record.fence + 1,
         "held_by": None,
         "held_attempt": None,

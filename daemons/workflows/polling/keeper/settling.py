@@ -105,7 +105,7 @@ def settle(
     found = {record_id: (fence, revision) for record_id, fence, revision in _as_found(tx, settled)}
     after: list[Record | None] = []
     gone_on: list[Record] = []
-    moved: list[Record] = []
+    others: list[Record] = []
     for one in settled:
         fence, revision = found.get(one.record.id, (None, None))
         if fence != one.record.fence:
@@ -115,16 +115,16 @@ def settle(
             one = _merged(one, record_of(tx.execute(_again, {"b_id": one.record.id}).one()))
         record = _after(tx, ladders, one)
         after.append(record)
-        (moved if is_changed or record.running_since is None else gone_on).append(record)
+        (others if is_changed or record.running_since is None else gone_on).append(record)
     tx.execute_tuples(_go_on, _GONE_ON, [(*_row(record), record.number) for record in gone_on])
-    tx.execute_tuples(_move, _MOVED, [(*_row(record), *_place(record, job_id, attempt)) for record in moved])
+    tx.execute_tuples(_move, _MOVED, [(*_row(record), *_place(record, job_id, attempt)) for record in others])
     tries = [_tried(one, record, job_id) for one, record in zip(settled, after, strict=True)]
     tx.execute_tuples(_insert_tries, _TRIED, tries)
     _keep_vectors(tx, settled, after)
-    for record in (*gone_on, *moved):
+    for record in (*gone_on, *others):
         tx.announce(ItemChanged(TOPIC, record.id, record))
     # None of them was at rest, nor complete, while its step was done.
-    heed(tx, ladders, [record for record in moved if record.is_complete or is_at_rest(record)])
+    heed(tx, ladders, [record for record in others if record.is_complete or is_at_rest(record)])
     return after
 
 
@@ -143,10 +143,11 @@ def _as_found(tx: Transaction, settled: Sequence[Settled]) -> Iterable[Sequence[
 
 def release(tx: Transaction, records: Sequence[Record]) -> None:
     """Give back what was taken in hand and not begun, or broken off by a polite stop: nothing is counted."""
+    change = {"held_by": None, "held_attempt": None, "running_since": None, "due_at": tx.now}
     for record in records:
-        mine = (_R.id == record.id) & (_R.fence == record.fence)
-        change = {"held_by": None, "held_attempt": None, "running_since": None, "due_at": tx.now}
-        tx.execute(update(RECORDS).where(mine).values(change))
+        mine = (_R.id == record.id) & (_R.fence == record.fence) & _R.held_by.is_not(None)
+        for row in tx.execute(update(RECORDS).where(mine).values(change).returning(*COLUMNS)).all():
+            tx.announce(ItemChanged(TOPIC, record.id, record_of(row)))
 
 
 def _after(tx: Transaction, ladders: Mapping[str, Ladder], one: Settled) -> Record:
