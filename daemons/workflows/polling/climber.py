@@ -167,12 +167,9 @@ class Climber:
 
     def _room(self) -> int:
         """Return how many more to take in hand."""
-        room = self._concurrency + self._spare() - len(self._in_hand)
-        if stuck := self._runs.stuck:
-            # The slots are not theirs: others may have them, but no more than could be held anyway.
-            most = int((1 + self._spare_share) * self._concurrency) - len(self._in_hand)
-            return max(room, min(self._concurrency + stuck - len(self._in_hand), most))
-        return room
+        # The slots are not for those that are stuck: others may have them, but no more than could be held anyway.
+        ahead = min(self._runs.stuck, int(self._spare_share * self._concurrency))
+        return self._concurrency + max(self._spare(), ahead) - len(self._in_hand)
 
     def _is_worth(self, room: int) -> bool:
         """Whether to ask for more: at once while nothing waits for a slot, else for several together."""
@@ -222,10 +219,10 @@ class Climber:
     # One record.
 
     def _take(self, record: Record, chained: int) -> None:
-        self._in_hand[record.id, record.fence] = record
         if self._is_draining:
             self._give_back(record)
             return
+        self._in_hand[record.id, record.fence] = record
         self.tally.chained += chained > 0
         step = self._ladders[record.ladder].next_step(record)
         if step is None:
@@ -337,7 +334,9 @@ class Climber:
         await asyncio.gather(storing, return_exceptions=True)
         if self._claiming is not None:
             await asyncio.wait({self._claiming})
-            self._broken_off += [] if self._claiming.exception() else self._claiming.result()[0]
+            # Who ends the whole loop cancels it, too.
+            if not self._claiming.cancelled() and self._claiming.exception() is None:
+                self._broken_off += self._claiming.result()[0]
         self._broken_off += self._in_hand.values()
         await self._release()
 

@@ -76,7 +76,7 @@ class Runs:
     @property
     def are_waiting(self) -> bool:
         """Whether there is something that waits for a slot."""
-        return self._waiting > 0 and self._waiting > self.stuck
+        return self._waiting > self.stuck
 
     @property
     def stuck(self) -> int:
